@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from gen3sync.errors import UsageError
@@ -43,16 +42,13 @@ def printable(text: object, limit: int = 500) -> str:
     Names and prose come from servers and folders; raw escape sequences in them could rewrite a terminal or forge a
     log line.
     """
-    out = (
-        "".join(
-            f"\\x{ord(c):02x}"
-            if ord(c) < 256
-            else f"\\u{ord(c):04x}"
-            if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"}
-            else c
-            for c in str(text)[: limit + 1]
-        )
-        if not str(text)[: limit + 1].isprintable()
-        else str(text)[: limit + 1]
-    )
+    cut = str(text)[: limit + 1]
+    out = cut if cut.isprintable() else "".join(_escaped(c) for c in cut)
     return out if len(out) <= limit else out[:limit] + "…"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
