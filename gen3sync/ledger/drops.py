@@ -1,0 +1,129 @@
+"""Drops and the requests that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Unpack
+
+from sqlalchemy import BindParameter, RowMapping, Select, func, insert, literal, select, update
+
+from gen3sync.ledger.groups import Group, as_row, known
+from gen3sync.ledger.rows import (
+    UNSETTLED,
+    Drop,
+    DropFields,
+    DropState,
+    NewDrop,
+    NewRequest,
+    Request,
+    RequestState,
+)
+from gen3sync.ledger.schema import Moment, drops, requests
+from gen3sync.names import Project
+
+
+class Drops(Group):
+    """One row an arrival of a file."""
+
+    def add(self, new: NewDrop) -> Drop:
+        """Writes an arrival down; it is on the disk when this returns."""
+        now = self._clock.now()
+        values = asdict(new) | {"arrived_at": new.arrived_at or now, "updated_at": now, "counts": dict(new.counts)}
+        values["ended_at"] = now if new.state is DropState.ENDED else None
+        with self._database.writing() as connection:
+            made = connection.execute(insert(drops).values(**values).returning(*drops.c))
+            return as_row(Drop, made.mappings().one())
+
+    def update(self, id: int, **fields: Unpack[DropFields]) -> Drop:
+        """Changes the given fields; ENDED sets `ended_at`, any other state clears it. Raises LedgerError if unknown."""
+        now = self._clock.now()
+        values: dict[str, object] = {**fields, "updated_at": now}
+        if "counts" in fields:
+            values["counts"] = dict(fields["counts"])
+        if "state" in fields:
+            ended = fields["state"] is DropState.ENDED
+            values["ended_at"] = func.coalesce(drops.c.ended_at, _moment(now)) if ended else None
+        with self._database.writing() as connection:
+            made = connection.execute(update(drops).where(drops.c.id == id).values(**values).returning(*drops.c))
+            found = made.mappings().one_or_none()
+            return as_row(Drop, known(found, "drop", id))
+
+    def get(self, id: int) -> Drop:
+        """Raises LedgerError if there is none."""
+        found = self._many(select(drops).where(drops.c.id == id))
+        return known(found[0] if found else None, "drop", id)
+
+    def open(self, project: Project | None = None) -> tuple[Drop, ...]:
+        """What has not ended, oldest first; of one project where given."""
+        query = select(drops).where(drops.c.state != DropState.ENDED).order_by(drops.c.id)
+        if project is not None:
+            query = query.where(drops.c.program == project.program, drops.c.project == project.code)
+        return self._many(query)
+
+    def by_path(self, path: str) -> tuple[Drop, ...]:
+        """All arrivals at `path`, newest first."""
+        return self._many(select(drops).where(drops.c.path == path).order_by(drops.c.id.desc()))
+
+    def recent(self, limit: int = 50, file: str | None = None) -> tuple[Drop, ...]:
+        """The newest arrivals, newest first; `file` is a path relative to the outbox or just the file's name."""
+        query = select(drops).order_by(drops.c.id.desc()).limit(limit)
+        if file is not None:
+            at_any_depth = drops.c.path.endswith(f"/{file}", autoescape=True)
+            query = query.where((drops.c.path == file) | at_any_depth)
+        return self._many(query)
+
+    def _many(self, query: Select[tuple[object, ...]]) -> tuple[Drop, ...]:
+        with self._database.reading() as connection:
+            return tuple(as_row(Drop, row) for row in connection.execute(query).mappings())
+
+
+class Requests(Group):
+    """One row a PUT, written before it is sent: what is in flight after a crash is known to the next run."""
+
+    def begin(self, new: NewRequest) -> Request:
+        """Writes a PUT down as in flight; it is on the disk when this returns. `document_name` must be new."""
+        values = asdict(new) | {"state": RequestState.IN_FLIGHT, "started_at": self._clock.now()}
+        with self._database.writing() as connection:
+            made = connection.execute(insert(requests).values(**values).returning(*requests.c))
+            return _request(made.mappings().one())
+
+    def finish(self, id: int, state: RequestState, transaction_id: int | None = None) -> Request:
+        """Says what became of it. LOST keeps it unsettled; every other state ends it. A known transaction id stays."""
+        values: dict[str, object] = {"state": state}
+        if transaction_id is not None:
+            values["transaction_id"] = transaction_id
+        values["ended_at"] = None if state in UNSETTLED else self._clock.now()
+        with self._database.writing() as connection:
+            made = connection.execute(
+                update(requests).where(requests.c.id == id).values(**values).returning(*requests.c)
+            )
+            return _request(known(made.mappings().one_or_none(), "request", id))
+
+    def unsettled(self, project: Project | None = None) -> tuple[Request, ...]:
+        """In flight or lost, oldest first: their records must not be written by anything else."""
+        query = select(requests).where(requests.c.state.in_(UNSETTLED)).order_by(requests.c.id)
+        if project is not None:
+            query = query.where(requests.c.program == project.program, requests.c.project == project.code)
+        return self._many(query)
+
+    def of_drop(self, drop_id: int) -> tuple[Request, ...]:
+        """All requests of a drop, oldest first."""
+        return self._many(select(requests).where(requests.c.drop_id == drop_id).order_by(requests.c.id))
+
+    def get(self, id: int) -> Request:
+        """Raises LedgerError if there is none."""
+        found = self._many(select(requests).where(requests.c.id == id))
+        return known(found[0] if found else None, "request", id)
+
+    def _many(self, query: Select[tuple[object, ...]]) -> tuple[Request, ...]:
+        with self._database.reading() as connection:
+            return tuple(_request(row) for row in connection.execute(query).mappings())
+
+
+def _request(row: RowMapping) -> Request:
+    return Request(**{**row, "keys": tuple(row["keys"])})
+
+
+def _moment(at: datetime) -> BindParameter[datetime]:
+    return literal(at, Moment)
