@@ -1,0 +1,50 @@
+# gen3sync: `make demo` shows it at work, `make test` proves it. Both make their own virtual environment first;
+# a machine with Python 3.11 or newer is enough.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.gen3sync-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types floors tests crash format constraints clean
+
+help: ## what can be made here
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(STAMP) ## a commons in a box, a daemon, and TSVs dropped in the wrong order (under a minute)
+	@$(BIN)/gen3sync demo
+
+test: lint types floors tests ## everything below: lint, types, import floors, tests
+
+lint: $(STAMP) ## ruff: lint and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+floors: $(STAMP) ## import-linter: the arrows between the rooms point down
+	$(BIN)/lint-imports --no-cache
+
+tests: $(STAMP) ## pytest on all cores
+	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+
+crash: $(STAMP) ## the long crash tests: real kills, hundreds of them
+	GEN3SYNC_CRASHES=300 $(BIN)/pytest -n auto tests/crash $(PYTEST_ARGS)
+
+format: $(STAMP) ## write the files as ruff likes them
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+constraints: $(STAMP) ## renew constraints-dev.txt from what is installed
+	@sed -n '/^#/p' constraints-dev.txt > constraints-dev.txt.new
+	@$(BIN)/python -m pip freeze --exclude-editable | LC_ALL=C sort -f >> constraints-dev.txt.new
+	@mv constraints-dev.txt.new constraints-dev.txt
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find gen3sync tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints-dev.txt .ci/venv
+	@sh .ci/venv $(VENV)
+	@touch $@

@@ -1,0 +1,91 @@
+"""What one call of `gen3sync` was asked for besides its verb: which configuration, how to print, how much to say.
+
+Finding the configuration is `config.py`'s; this file only carries what the command line said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from gen3sync.config import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Invocation:
+    """Filled while click parses; verbs receive it as their first argument."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    config: Path | None = None
+    debug: bool = False
+    json: bool = False
+
+    @property
+    def colour(self) -> bool | None:
+        """False where the user asked for none; None leaves it to whether the stream is a terminal."""
+        return False if self.env.get("NO_COLOR") or self.env.get("TERM") == "dumb" else None
+
+    def settings(self) -> Settings:
+        """Raises ConfigError, with every problem at once."""
+        from gen3sync.config import load_settings
+
+        return load_settings(self.config, self.env)
+
+    def say(self, text: str = "", *, err: bool = False) -> None:
+        """One line for people."""
+        click.echo(text, err=err, color=self.colour)
+
+    def emit(self, data: object) -> None:
+        """The whole answer for programs, as JSON on standard output."""
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    if value not in (None, False):
+        setattr(ctx.ensure_object(Invocation), str(param.name), value)
+
+
+def shared_options(function: F) -> F:
+    """`--config` and `--debug`, before the verb or after it."""
+    for option in (
+        click.option("--debug", is_flag=True, expose_value=False, callback=_remember, help="Show tracebacks."),
+        click.option(
+            "-c",
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            expose_value=False,
+            callback=_remember,
+            help="The configuration file.  [default: $GEN3SYNC_CONFIG, then the usual places]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def json_option(function: F) -> F:
+    """`--json`: the same answer for programs."""
+    return click.option(
+        "--json", is_flag=True, expose_value=False, callback=_remember, help="Print JSON instead of text."
+    )(function)
+
+
+def verb(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A click command that takes the shared options and hands its function the Invocation first."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        passing: Callable[..., Any] = pass_invocation(function)
+        command: click.Command = click.command(name, **settings)(shared_options(passing))
+        return command
+
+    return decorate

@@ -1,0 +1,11 @@
+"""The daemon: the one place where the rooms are put together, started, reloaded and stopped.
+
+- `compose.py`     builds the rooms from settings; `push`, `pull` and `once` use the same rooms without a daemon
+- `locks.py`       the locks on outbox, inbox and state folders
+- `loop.py`        the daemon's life: signals, orders from the command line, reload, status, watchdog
+- `orders.py`      wishes of `push`, `pull` and `retry` carried out while the daemon runs
+- `gather.py`      what status.json says, gathered from ledger and rooms
+- `heartbeats.py`  who is alive
+
+Nothing is imported here, so that `gen3sync status` and `check` pay only for what they use.
+"""

@@ -1,0 +1,63 @@
+"""The locks on the folders one gen3sync works in: outbox, inbox and state. They refuse a second one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from gen3sync.config import Settings
+from gen3sync.files import FolderLock
+
+
+def locked_folders(settings: Settings) -> tuple[Path, ...]:
+    """Each folder once, in an order that is the same for everybody, so that two starting at once cannot each hold half."""
+    return tuple(sorted({settings.state.path, settings.outbox.path, settings.inbox.path}))
+
+
+class FolderLocks:
+    """Holds the locks of a set of folders, and can move to another set without letting go of what stays."""
+
+    def __init__(self) -> None:
+        self._held: dict[Path, FolderLock] = {}
+
+    def take(self, folders: Iterable[Path]) -> tuple[Path, ...]:
+        """Takes what is not yet held, making folders that are missing; all or nothing. Returns what was taken.
+
+        Raises LockedError naming the other holder, or FolderError.
+        """
+        taken: dict[Path, FolderLock] = {}
+        try:
+            for folder in folders:
+                if folder in self._held:
+                    continue
+                lock = FolderLock(folder)
+                lock.acquire()
+                taken[folder] = lock
+        except BaseException:
+            for lock in taken.values():
+                lock.release()
+            raise
+        self._held |= taken
+        return tuple(taken)
+
+    def keep_only(self, folders: Iterable[Path]) -> None:
+        """Releases all others."""
+        wanted = set(folders)
+        for folder in [folder for folder in self._held if folder not in wanted]:
+            self._held.pop(folder).release()
+
+    def lost(self) -> tuple[Path, ...]:
+        """Folders whose lock file was deleted or replaced under us: another gen3sync could start there."""
+        return tuple(folder for folder, lock in self._held.items() if not lock.held)
+
+    def release(self) -> None:
+        self.keep_only(())
+
+    def __enter__(self) -> FolderLocks:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,310 @@
+"""What status.json says: the shape, reading and writing it, and how well things are.
+
+The daemon writes the file; `gen3sync status` and any script read it, also when the daemon is down. Imports nothing
+heavy on purpose: reading a status must be cheap enough for a monitor that asks every minute. Gathering the facts is
+the daemon's business, showing them the command line's. docs/reference/status.md documents every field.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from gen3sync.errors import ExitCode, Gen3SyncError, NotFoundError
+
+SCHEMA = 1
+FILE = "status.json"
+STALE_AFTER = 60.0
+"""Seconds without a new status after which a daemon counts as down; it writes at least every 15 s."""
+KEY_WARNING = 7 * 86400.0
+"""Seconds before a key's expiry from which status is degraded: a person must make a new one."""
+
+
+class DaemonState(StrEnum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    state: DaemonState
+    pid: int
+    host: str
+    started_at: str
+    version: str
+    config: str
+    problem: str = ""
+    """Why the last reload was refused, or which loop has no fresh heartbeat."""
+    heartbeats: dict[str, float] = field(default_factory=dict)
+    """Seconds since each loop last showed life."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonsStatus:
+    url: str
+    reachable: bool | None = None
+    """None until it was asked."""
+    since: str | None = None
+    """Since when it is reachable, or is not."""
+    problem: str = ""
+    version: str = ""
+    dictionary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    user: str = ""
+    key_expires_at: str | None = None
+    token_expires_at: str | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropStatus:
+    """A drop that has not ended."""
+
+    drop: int
+    path: str
+    project: str | None
+    state: str
+    since: str
+    reason: str = ""
+    attempts: int = 0
+    next_attempt_at: str | None = None
+    rows: int | None = None
+    done: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedStatus:
+    """A drop that has ended, newest first."""
+
+    drop: int
+    path: str
+    project: str | None
+    verdict: str
+    arrived_at: str
+    counts: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    receipt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedStatus:
+    """A project that takes nothing at the moment."""
+
+    project: str
+    reason: str
+    since: str
+    next_look_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    path: str
+    settling: int = 0
+    """Files that are still being written."""
+    open: tuple[DropStatus, ...] = ()
+    open_total: int = 0
+    """All drops that have not ended; `open` holds the first hundred."""
+    ended: tuple[EndedStatus, ...] = ()
+    today: dict[str, int] = field(default_factory=dict)
+    """Drops that ended in the last 24 hours, by verdict."""
+    parked_projects: tuple[ParkedStatus, ...] = ()
+    watch: str = ""
+    """How arrivals are noticed: inotify, poll or off."""
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorStatus:
+    mirror: str
+    project: str
+    node: str
+    format: str
+    outcome: str
+    """Of the last refresh: unchanged, updated, guarded, failed; or "never"."""
+    checked_at: str | None = None
+    """When the commons was last known to hold exactly this."""
+    rows: int | None = None
+    bytes: int | None = None
+    path: str | None = None
+    next_run_at: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    path: str
+    mirrors: tuple[MirrorStatus, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What keeps mirrors from being known at all, such as projects that match nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    at: str
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    written_at: str
+    daemon: DaemonStatus
+    commons: CommonsStatus
+    key: KeyStatus
+    outbox: OutboxStatus
+    inbox: InboxStatus
+    events: tuple[EventStatus, ...] = ()
+    schema: int = SCHEMA
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Status:
+        """Raises ValueError for anything that is not a status of this schema."""
+        try:
+            data = json.loads(raw)
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"schema {data['schema']!r}")
+            outbox, inbox = data["outbox"], data["inbox"]
+            return cls(
+                written_at=data["written_at"],
+                daemon=DaemonStatus(**{**data["daemon"], "state": DaemonState(data["daemon"]["state"])}),
+                commons=CommonsStatus(**data["commons"]),
+                key=KeyStatus(**data["key"]),
+                outbox=OutboxStatus(
+                    **{
+                        **outbox,
+                        "open": _each(DropStatus, outbox["open"]),
+                        "ended": _each(EndedStatus, outbox["ended"]),
+                        "parked_projects": _each(ParkedStatus, outbox["parked_projects"]),
+                    }
+                ),
+                inbox=InboxStatus(
+                    **{
+                        **inbox,
+                        "mirrors": _each(MirrorStatus, inbox["mirrors"]),
+                        "problems": tuple(inbox["problems"]),
+                    }
+                ),
+                events=_each(EventStatus, data["events"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a status: {error!r}") from None
+
+
+def _each(kind: type[Any], items: list[dict[str, Any]]) -> tuple[Any, ...]:
+    return tuple(kind(**item) for item in items)
+
+
+def read_status(state: Path) -> Status:
+    """The last status written into the state folder. Raises NotFoundError when there is none that can be read."""
+    path = state / FILE
+    try:
+        return Status.from_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"No daemon has run here yet: {path} does not exist.", "Start one with `gen3sync run`."
+        ) from None
+    except OSError as error:
+        raise Gen3SyncError(
+            f"{path} cannot be read: {error.strerror}.", "Run the command as the daemon's user or as one of its group."
+        ) from None
+    except ValueError as error:
+        raise NotFoundError(
+            f"{path} is not a status of this version ({error}).", "Restart the daemon; it writes the file anew."
+        ) from None
+
+
+class Health(StrEnum):
+    """How things are, for people and for monitors."""
+
+    WELL = "well"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return {"well": ExitCode.OK, "degraded": ExitCode.DEGRADED, "down": ExitCode.DOWN}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How things are, how old the news is in seconds, and one sentence for each thing that is not well."""
+
+    health: Health
+    age: float
+    reasons: tuple[str, ...]
+
+
+def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
+    """Weighs a status. `alive` says whether the daemon's process exists (see `process_alive`)."""
+    age = max(0.0, (now - moment(status.written_at)).total_seconds())
+    reasons = []
+    down = True
+    if status.daemon.state is DaemonState.STOPPED:
+        reasons.append("the daemon was stopped")
+    elif not alive:
+        reasons.append("the daemon ended without saying so")
+    elif age > STALE_AFTER:
+        reasons.append(f"the daemon has not written its status for {int(age)} s")
+    else:
+        down = False
+    reasons += _worries(status, now)
+    return Judgement(Health.DOWN if down else Health.DEGRADED if reasons else Health.WELL, age, tuple(reasons))
+
+
+def _worries(status: Status, now: datetime) -> list[str]:
+    reasons = []
+    if status.daemon.problem:
+        reasons.append(status.daemon.problem)
+    if status.commons.reachable is False:
+        reasons.append(f"the commons does not answer: {status.commons.problem}".rstrip(": "))
+    if status.key.problem:
+        reasons.append(status.key.problem)
+    elif status.key.key_expires_at:
+        left = (moment(status.key.key_expires_at) - now).total_seconds()
+        if left <= 0:
+            reasons.append("the API key has expired: make a new one on the commons' profile page")
+        elif left < KEY_WARNING:
+            days = int(left // 86400)
+            when = f"in {days} day{'s' * (days != 1)}" if days else "today"
+            reasons.append(f"the API key expires {when}: make a new one on the commons' profile page")
+    reasons += [f"{parked.project} is parked: {parked.reason}" for parked in status.outbox.parked_projects]
+    parked_drops = sum(drop.state == "parked" for drop in status.outbox.open)
+    if parked_drops:
+        reasons.append(f"{parked_drops} drop{'s' * (parked_drops != 1)} parked")
+    for outcome in ("failed", "guarded"):
+        bad = sum(mirror.outcome == outcome for mirror in status.inbox.mirrors)
+        if bad:
+            reasons.append(f"{bad} mirror{'s' * (bad != 1)} {outcome}")
+    return reasons + list(status.inbox.problems)
+
+
+def process_alive(status: Status) -> bool:
+    """Whether the process that wrote the status exists. On another host nobody can tell, so age must decide."""
+    if status.daemon.host != socket.gethostname():
+        return True
+    try:
+        os.kill(status.daemon.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it runs as another user
+    return True
+
+
+def moment(text: str) -> datetime:
+    """The time a status field names; always aware."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,0 +1,142 @@
+"""What status.json says, and how well it is."""
+
+import os
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gen3sync.errors import Gen3SyncError
+from gen3sync.status import (
+    FILE,
+    CommonsStatus,
+    DaemonState,
+    DaemonStatus,
+    DropStatus,
+    EndedStatus,
+    EventStatus,
+    Health,
+    InboxStatus,
+    KeyStatus,
+    MirrorStatus,
+    OutboxStatus,
+    ParkedStatus,
+    Status,
+    judge,
+    process_alive,
+    read_status,
+)
+
+NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> str:
+    return (NOW + timedelta(seconds=seconds)).isoformat()
+
+
+def example() -> Status:
+    """A commons at work, everything well."""
+    return Status(
+        written_at=at(-3),
+        daemon=DaemonStatus(
+            DaemonState.RUNNING, os.getpid(), socket.gethostname(), at(-7200), "0.1.0", "/etc/gen3sync/lab.toml"
+        ),
+        commons=CommonsStatus("https://commons.example.org", True, at(-7000), "", "5.2.4", "1.2"),
+        key=KeyStatus("alice@example.org", at(86400 * 20), at(1800)),
+        outbox=OutboxStatus(
+            "/srv/lab/outbox",
+            open=(DropStatus(9, "DEV/test/sample.tsv", "DEV/test", "sending", at(-20), rows=5000, done=1200),),
+            open_total=1,
+            ended=(EndedStatus(8, "DEV/test/case.tsv", "DEV/test", "landed", at(-60), {"created": 30}),),
+            today={"landed": 1},
+        ),
+        inbox=InboxStatus(
+            "/srv/lab/inbox",
+            (
+                MirrorStatus(
+                    "DEV/test/case.tsv",
+                    "DEV/test",
+                    "case",
+                    "tsv",
+                    "updated",
+                    at(-30),
+                    30,
+                    2048,
+                    "DEV/test/case.tsv",
+                    at(60),
+                ),
+            ),
+        ),
+        events=(EventStatus(at(-60), "info", "landed DEV/test/case.tsv: 30 created"),),
+    )
+
+
+def test_it_survives_the_file(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(example().to_json())
+    assert read_status(tmp_path) == example()
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"schema": 99}', b"\x00", b'{"schema": 1, "written_at": "x"}'])
+def test_what_is_no_status_is_a_sentence(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / FILE).write_bytes(raw)
+    with pytest.raises(Gen3SyncError, match="not a status"):
+        read_status(tmp_path)
+
+
+def test_no_status_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(Gen3SyncError, match="gen3sync run"):
+        read_status(tmp_path)
+
+
+def test_all_well() -> None:
+    judgement = judge(example(), NOW, alive=True)
+    assert (judgement.health, judgement.age, judgement.reasons) == (Health.WELL, 3.0, ())
+
+
+def test_a_dead_process_is_down_whatever_its_last_words() -> None:
+    assert judge(example(), NOW, alive=False).health is Health.DOWN
+
+
+def test_a_stopped_daemon_is_down() -> None:
+    status = example()
+    status = replace(status, daemon=replace(status.daemon, state=DaemonState.STOPPED))
+    assert judge(status, NOW, alive=True).reasons == ("the daemon was stopped",)
+
+
+def test_silence_is_down() -> None:
+    judgement = judge(example(), NOW + timedelta(seconds=100), alive=True)
+    assert judgement.health is Health.DOWN
+    assert judgement.reasons[0].endswith("for 103 s")
+
+
+def degraded(**parts: object) -> str:
+    judgement = judge(replace(example(), **parts), NOW, alive=True)  # type: ignore[arg-type]
+    assert judgement.health is Health.DEGRADED
+    (reason,) = judgement.reasons
+    return reason
+
+
+def test_what_degrades() -> None:
+    status = example()
+    assert "does not answer" in degraded(commons=replace(status.commons, reachable=False, problem="refused"))
+    assert "expires in 3 days" in degraded(key=replace(status.key, key_expires_at=at(3.5 * 86400)))
+    assert "expires today" in degraded(key=replace(status.key, key_expires_at=at(3600)))
+    assert "has expired" in degraded(key=replace(status.key, key_expires_at=at(-1)))
+    parked = ParkedStatus("DEV/x", "the project is closed", at(-5))
+    assert (
+        degraded(outbox=replace(status.outbox, parked_projects=(parked,))) == "DEV/x is parked: the project is closed"
+    )
+    drop = replace(status.outbox.open[0], state="parked")
+    assert degraded(outbox=replace(status.outbox, open=(drop,))) == "1 drop parked"
+    mirror = replace(status.inbox.mirrors[0], outcome="guarded")
+    assert degraded(inbox=replace(status.inbox, mirrors=(mirror, mirror))) == "2 mirrors guarded"
+    assert degraded(daemon=replace(status.daemon, problem="the new configuration was refused")).startswith("the new")
+
+
+def test_whether_the_process_lives() -> None:
+    status = example()
+    assert process_alive(status)
+    assert not process_alive(replace(status, daemon=replace(status.daemon, pid=2**22 + 1)))
+    assert process_alive(replace(status, daemon=replace(status.daemon, pid=2**22 + 1, host="elsewhere")))
