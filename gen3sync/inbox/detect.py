@@ -1,0 +1,132 @@
+"""Has anything changed? The rules of GEN3.md on a commons' signature of a project. Pure.
+
+The commons is asked one GraphQL query a project (`commons.queries.signature`). Leaves to others: asking, exporting.
+
+1. A signature is believed only when the project itself is seen; everything else is *unknown*, and unknown means keep.
+2. Signatures are compared by inequality, never by "greater", and the one stored is the one read **before** the export:
+   any interleaving is then one refresh too many, never one too few.
+3. A PENDING transaction may still commit, or never end. Each one seen at an export is waited for once, for the server's
+   horizon, by our own clock (so the server's may be wrong); then one more export, and it is forgotten.
+4. Changes made by SQL show in no signature, so every mirror is exported unconditionally now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+ALIASES = 500
+"""Aliases one query may hold (GEN3.md: 500 work, 2,000 do not)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What one query saw of a project. `nodes` maps a node type to (count, newest record's id and time)."""
+
+    ok: int
+    pending: frozenset[str]
+    nodes: Mapping[str, tuple[int, str]]
+
+    def of(self, node: str) -> str | None:
+        """The signature of one node type as text, None where the query did not tell."""
+        mark = self.nodes.get(node)
+        return None if mark is None else f"{self.ok}:{mark[0]}:{mark[1]}"
+
+
+class Why(StrEnum):
+    """Why a mirror is exported, or is not."""
+
+    UNCHANGED = "unchanged"
+    FIRST = "first"  # never exported, or its file is not what was published
+    CHANGED = "changed"
+    SETTLED = "settled"  # a transaction that was pending at the last export has had its time
+    FULL = "full"  # the unconditional refresh of rule 4
+    BACKWARDS = "backwards"  # the commons counts fewer transactions than before: restored from a backup?
+    BLIND = "blind"  # there is no GraphQL to ask
+    TOUCHED = "touched"  # we wrote to it ourselves
+    ASKED = "asked"  # a person asked
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a mirror's last export. `pending` maps transaction ids to when each was first seen."""
+
+    signature: str = ""
+    exported_at: datetime | None = None
+    pending: Mapping[str, datetime] = field(default_factory=dict)
+    forgotten: frozenset[str] = frozenset()
+
+    @property
+    def ok(self) -> int | None:
+        """The count of succeeded transactions in the remembered signature."""
+        head = self.signature.partition(":")[0]
+        return int(head) if head.isdigit() else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "signature": self.signature,
+            "exported_at": self.exported_at.isoformat() if self.exported_at else None,
+            "pending": {key: seen.isoformat() for key, seen in self.pending.items()},
+            "forgotten": sorted(self.forgotten),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Any) -> Known:
+        """Reads what `to_json` wrote; anything else is nothing known, which costs one export."""
+        try:
+            return cls(
+                str(raw["signature"]),
+                datetime.fromisoformat(raw["exported_at"]) if raw["exported_at"] else None,
+                {str(key): datetime.fromisoformat(seen) for key, seen in raw["pending"].items()},
+                frozenset(str(each) for each in raw["forgotten"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return cls()
+
+
+def decide(
+    known: Known, seen: Signature | None, node: str, now: datetime, *, horizon: timedelta, full_every: timedelta
+) -> Why:
+    """Whether `node` must be exported, and why. `seen` is None where there is no GraphQL (not: where it is unknown)."""
+    if known.exported_at is None:
+        return Why.FIRST
+    if now - known.exported_at >= full_every or known.exported_at > now + horizon:
+        return Why.FULL  # the second: exported by a clock that was ahead; its age means nothing
+    fresh = seen.of(node) if seen is not None else None
+    if seen is None or fresh is None:
+        return Why.BLIND
+    if known.ok is not None and seen.ok < known.ok:
+        return Why.BACKWARDS
+    if fresh != known.signature:
+        return Why.CHANGED
+    waited = (key for key, since in known.pending.items() if now - since >= horizon)
+    if any(key in seen.pending for key in waited):
+        return Why.SETTLED
+    return Why.UNCHANGED
+
+
+def after_export(known: Known, before: Signature | None, node: str, started: datetime, *, horizon: timedelta) -> Known:
+    """What to remember of an export that was published. `before` is the signature read before it."""
+    if before is None:
+        return Known("", started)
+    # What was pending long enough at an earlier export is covered by this one.
+    done = {key for key, since in known.pending.items() if started - since >= horizon}
+    forgotten = (known.forgotten | done) & before.pending
+    pending = {key: known.pending.get(key, started) for key in before.pending - forgotten}
+    return Known(before.of(node) or "", started, pending, forgotten)
+
+
+def after_look(known: Known, seen: Signature, now: datetime) -> Known:
+    """What to remember of a look that changed nothing: pending transactions met for the first time wait from now.
+
+    One that is new since the export need not be waited for: when it succeeds `ok` moves. It is waited for all the same,
+    because a server that dies after the commit never says so (GEN3.md: the two misses of the signature).
+    """
+    fresh = dict.fromkeys(seen.pending - known.forgotten - set(known.pending), now)
+    kept = {key: since for key, since in known.pending.items() if key in seen.pending}
+    if not fresh and len(kept) == len(known.pending):
+        return known
+    return Known(known.signature, known.exported_at, kept | fresh, known.forgotten & seen.pending)
