@@ -16,16 +16,22 @@ What each one asks of the caller stands in GEN3.md's table "Retry or not":
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class EntityError:
-    """One error of one entity: the server's type (INVALID_VALUE …), its prose, and the properties it is about."""
+    """One error of one entity: the server's type (INVALID_VALUE …), its prose, and the properties it is about.
+
+    `internal`: the server blames the row for its own trouble ("already exists in the DB"); the row may be innocent.
+    """
 
     type: str
     message: str
     keys: tuple[str, ...] = ()
+    internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,11 @@ class Entity:
     project_id: str | None = None
     errors: tuple[EntityError, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def at_fault(self) -> bool:
+        """The row itself is wrong, by an error that is not the server's own trouble."""
+        return any(not error.internal for error in self.errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +187,54 @@ class GraphqlData:
     """A GraphQL answer with status 200 and no errors. Zero and [] may also mean *no read access* (GEN3.md)."""
 
     data: dict[str, object]
+
+
+class Known(NamedTuple):
+    """A record that the commons holds: its id, and its submitter_id as stored (letter case may differ from ours)."""
+
+    id: str
+    submitter_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSignature:
+    """One node's part of a signature: its number of records, and id and time of the one updated last."""
+
+    node: str
+    count: int
+    newest_id: str | None
+    newest_updated: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A transaction that runs, or that died without saying so. `created` by the commons' clock."""
+
+    id: int
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What tells whether a project's nodes changed (GEN3.md, "Has anything changed?").
+
+    Compare `ok` and `nodes` by inequality, never by "greater"; `pending` asks for one more refresh later and is no part
+    of the comparison. `state` is the project's.
+    """
+
+    project_id: str
+    state: str | None
+    ok: int
+    nodes: tuple[NodeSignature, ...]
+    pending: tuple[Pending, ...] = ()
+
+    def node(self, name: str) -> NodeSignature | None:
+        """The part of one node, or None when it was not asked for."""
+        return next((part for part in self.nodes if part.node == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """GraphQL answered 200, but the answer may as well mean "no read access": nothing follows from it."""
+
+    reason: str

@@ -1,0 +1,124 @@
+"""Questions to a commons through GraphQL: which records are there, what became of a transaction, has anything changed.
+
+GraphQL is an accelerator, never a requirement: some commons have none (`Missing`, `Broken`), and a user without read
+access is answered 200 with zero and [] (GEN3.md). Each function says what its answer proves.
+
+Names come in as variables, node names as part of the query after a check; project arguments are `[String]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from gen3sync.commons.asking import Asks, Nothing, checked, portions, rows_of
+from gen3sync.commons.replies import GraphqlData, Known
+from gen3sync.commons.signatures import count, signature
+from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction
+from gen3sync.names import Project
+
+__all__ = [
+    "count",
+    "find_ids",
+    "find_transaction",
+    "key_of",
+    "last_transaction_id",
+    "list_ids",
+    "signature",
+    "transaction",
+]
+
+_IDS_AT_ONCE = 1000
+_SEARCHES_AT_ONCE = 20  # each is a scan of the node's table
+_FEW = 40
+_PAGE = 5000
+
+Key = Callable[[str], str]
+
+
+def key_of(submitter_id: str) -> str:
+    """The form in which submitter_ids are equal for the commons: PostgreSQL's lower(), character by character."""
+    return "".join(low if len(low := c.lower()) == 1 else c for c in submitter_id)
+
+
+def find_ids(
+    client: Asks, project: Project, node: str, submitter_ids: Iterable[str], *, key: Key = key_of
+) -> dict[str, Known] | Nothing:
+    """Records of `node` by submitter_id in whatever letter case: `{key_of(submitter_id): Known(id, stored spelling)}`.
+
+    peregrine compares `submitter_id` exactly, while PUT finds (and renames) records in any letter case. So each is
+    asked for as given, in lower and in upper case; those not found are searched for case-blindly while they are few. A
+    record stored in mixed case can still be missed when more than 40 are new: PUT's answer then says `update` where a
+    create was planned, or take `list_ids`. An empty answer may also mean that the user may not read.
+
+    `key` is the form in which the caller holds submitter_ids equal.
+    """
+    wanted = list(dict.fromkeys(submitter_ids))
+    found: dict[str, Known] = {}
+    for some in portions(wanted, _IDS_AT_ONCE):
+        spellings = list(dict.fromkeys(s for given in some for s in (given, given.lower(), given.upper())))
+        rows = _rows(client, _by_submitter_id(node), {"P": [project.id], "S": spellings})
+        if not isinstance(rows, list):
+            return rows
+        found.update(_known(rows, key))
+    missing = [given for given in wanted if key(given) not in found and given.lower() != given.upper()]
+    if not missing or len(missing) > _FEW:
+        return found
+    searched = _search(client, project, node, missing, key)
+    if not isinstance(searched, dict):
+        return searched
+    keys = {key(given) for given in missing}
+    found.update({found_key: known for found_key, known in searched.items() if found_key in keys})
+    return found
+
+
+def list_ids(client: Asks, project: Project, node: str, *, key: Key = key_of) -> dict[str, Known] | Nothing:
+    """All records of `node` in `project`, paged by id: `{key_of(submitter_id): Known}`. 1,000 take about 0.2 s."""
+    query = (
+        f"query($P:[String],$F:Int,$O:Int){{rows:{checked(node)}"
+        '(project_id:$P,first:$F,offset:$O,order_by_asc:"id"){id submitter_id}}'
+    )
+    found: dict[str, Known] = {}
+    offset = 0
+    while True:
+        rows = _rows(client, query, {"P": [project.id], "F": _PAGE, "O": offset})
+        if not isinstance(rows, list):
+            return rows
+        found.update(_known(rows, key))
+        if len(rows) < _PAGE:
+            return found
+        offset += _PAGE
+
+
+def _search(client: Asks, project: Project, node: str, wanted: Sequence[str], key: Key) -> dict[str, Known] | Nothing:
+    """Case-blind: `quick_search` finds substrings of ids and submitter_ids (and reads % and _ as wildcards)."""
+    found: dict[str, Known] = {}
+    for some in portions(list(wanted), _SEARCHES_AT_ONCE):
+        names = ",".join(f"$s{i}:String" for i in range(len(some)))
+        parts = " ".join(
+            f"r{i}:{checked(node)}(project_id:$P,quick_search:$s{i},first:0){{id submitter_id}}"
+            for i in range(len(some))
+        )
+        variables: dict[str, object] = {"P": [project.id]}
+        variables.update({f"s{i}": given for i, given in enumerate(some)})
+        answer = client.graphql(f"query($P:[String],{names}){{{parts}}}", variables)
+        if not isinstance(answer, GraphqlData):
+            return answer
+        for rows in answer.data.values():
+            found.update(_known(rows if isinstance(rows, list) else [], key))
+    return found
+
+
+def _by_submitter_id(node: str) -> str:
+    fields = "(project_id:$P,submitter_id:$S,first:0){id submitter_id}"
+    return f"query($P:[String],$S:[String]){{rows:{checked(node)}{fields}}}"
+
+
+def _rows(client: Asks, query: str, variables: dict[str, object]) -> list[object] | Nothing:
+    return rows_of(client, query, variables, "rows", "records")
+
+
+def _known(rows: list[object], key: Key) -> Iterator[tuple[str, Known]]:
+    for row in rows:
+        match row:
+            case {"id": str(id), "submitter_id": str(stored)}:
+                yield key(stored), Known(id, stored)

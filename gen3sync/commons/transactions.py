@@ -1,0 +1,87 @@
+"""The commons' transaction log through GraphQL: what became of a request whose answer is doubted or lost.
+
+SUCCEEDED means stored, FAILED and ERRORED mean not; PENDING and "no entry" prove nothing (GEN3.md, "Finding out
+afterwards"). Without read access every answer is empty.
+"""
+
+from __future__ import annotations
+
+from gen3sync.commons.asking import Asks, Nothing, odd, rows_of, text_or_none
+from gen3sync.commons.replies import Transaction, TransactionState
+from gen3sync.names import Project
+
+_LOG_PAGE = 20  # reading document names loads the documents in the commons, so not too many at once
+
+
+def transaction(client: Asks, project: Project, id: int) -> Transaction | Nothing | None:
+    """A transaction by its id; None when it is not there or the user may not read the project."""
+    query = (
+        "query($I:ID,$p:String,$c:String){log:transaction_log(id:$I,program:$p,project:$c)"
+        "{id state is_dry_run created_datetime documents{name}}}"
+    )
+    entries = _log(client, query, {"I": str(id), "p": project.program, "c": project.code})
+    if not isinstance(entries, tuple):
+        return entries
+    return next((entry for entry in entries if entry.id == id), None)
+
+
+def last_transaction_id(client: Asks, project: Project) -> int | Nothing | None:
+    """The id of the project's newest transaction, dry runs included; None when it has none or may not be read.
+
+    Read it before sending: whatever the request becomes has a greater id (ids are taken when a transaction starts).
+    """
+    query = "query($p:String,$c:String){log:transaction_log(last:1,program:$p,project:$c){id state is_dry_run}}"
+    entries = _log(client, query, {"p": project.program, "c": project.code})
+    if not isinstance(entries, tuple):
+        return entries
+    return entries[0].id if entries else None
+
+
+def find_transaction(
+    client: Asks, project: Project, document_name: str, since_id: int | None
+) -> Transaction | Nothing | None:
+    """The newest transaction of `document_name` among those after `since_id` (None: all), paging from the newest back.
+
+    None is no proof that nothing was stored: a request may still wait in the commons' queue.
+    """
+    query = (
+        "query($p:String,$c:String,$n:Int,$o:Int){log:transaction_log(last:$n,offset:$o,program:$p,project:$c)"
+        "{id state is_dry_run created_datetime documents{name}}}"
+    )
+    offset = 0
+    while True:
+        variables = {"p": project.program, "c": project.code, "n": _LOG_PAGE, "o": offset}
+        entries = _log(client, query, variables)
+        if not isinstance(entries, tuple):
+            return entries
+        for entry in sorted(entries, key=lambda entry: -entry.id):
+            if since_id is not None and entry.id <= since_id:
+                return None
+            if document_name in entry.document_names:
+                return entry
+        if len(entries) < _LOG_PAGE:
+            return None
+        offset += _LOG_PAGE - 1  # one overlap: entries that arrive meanwhile shift the pages
+
+
+def _log(client: Asks, query: str, variables: dict[str, object]) -> tuple[Transaction, ...] | Nothing:
+    entries = rows_of(client, query, variables, "log", "transactions")
+    if not isinstance(entries, list):
+        return entries
+    read = tuple(_transaction(entry) for entry in entries)
+    return odd("transactions") if None in read else tuple(entry for entry in read if entry is not None)
+
+
+def _transaction(entry: object) -> Transaction | None:
+    if not isinstance(entry, dict):
+        return None
+    id, state, documents = str(entry.get("id")), entry.get("state"), entry.get("documents")
+    if not id.isdigit() or not isinstance(state, str) or state not in TransactionState.__members__:
+        return None
+    names = tuple(
+        document["name"]
+        for document in (documents if isinstance(documents, list) else [])
+        if isinstance(document, dict) and isinstance(document.get("name"), str)
+    )
+    created = text_or_none(entry.get("created_datetime")) or ""
+    return Transaction(int(id), TransactionState(state), entry.get("is_dry_run") is True, created, names)
