@@ -53,7 +53,7 @@ class HumanFormatter(logging.Formatter):
         return line + _trace(self, record)
 
 
-class JournalFormatter(logging.Formatter):
+class KeyValueFormatter(logging.Formatter):
     """`<6>landed drop=7 project=DEV/test`: the journal has the time, the priority comes from the prefix."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -89,16 +89,16 @@ def set_up(
 ) -> None:
     """Sends every log line of the process to `stream` (standard error).
 
-    `format`: human, journal, json, or auto, which is journal where systemd reads the stream and human elsewhere.
+    `format`: human, keyvalue, json, or auto, which is keyvalue where systemd reads the stream and human elsewhere.
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()
     if format == "auto":
-        format = "journal" if env.get("JOURNAL_STREAM") and not terminal else "human"
+        format = "keyvalue" if env.get("JOURNAL_STREAM") and not terminal else "human"
     formatter: logging.Formatter
     match format:
-        case "journal" | "systemd" | "logfmt" | "keyvalue":
-            formatter = JournalFormatter()
+        case "keyvalue":
+            formatter = KeyValueFormatter()
         case "json":
             formatter = JsonFormatter()
         case _:

@@ -84,8 +84,7 @@ def verb(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Com
     """A click command that takes the shared options and hands its function the Invocation first."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        passing: Callable[..., Any] = pass_invocation(function)
-        command: click.Command = click.command(name, **settings)(shared_options(passing))
-        return command
+        make: Callable[[Callable[..., Any]], click.Command] = click.command(name, **settings)
+        return make(shared_options(pass_invocation(function)))
 
     return decorate

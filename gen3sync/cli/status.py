@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from gen3sync.cli.invocation import Invocation, json_option, verb
-from gen3sync.cli.where import state_folder
+from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
 from gen3sync.status import Status, judge, process_alive, read_status
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import TracebackType
 
 from gen3sync.config import Settings
-from gen3sync.files import FolderLock
+from gen3sync.files import FolderLock, folder_error
 
 
 def locked_folders(settings: Settings) -> tuple[Path, ...]:
-    """Each folder once, in an order that is the same for everybody, so that two starting at once cannot each hold half."""
+    """Each folder once, in one order for everybody: two that start at once cannot each hold half."""
     return tuple(sorted({settings.state.path, settings.outbox.path, settings.inbox.path}))
 
 
@@ -31,6 +31,10 @@ class FolderLocks:
             for folder in folders:
                 if folder in self._held:
                     continue
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise folder_error(f"The folder {folder} cannot be made", error) from error
                 lock = FolderLock(folder)
                 lock.acquire()
                 taken[folder] = lock

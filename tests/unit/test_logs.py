@@ -35,10 +35,10 @@ def test_human_lines_carry_their_fields() -> None:
 
 
 def test_journal_lines_carry_their_priority() -> None:
-    assert written("journal", "landed", drop=7) == "<4>landed drop=7\n"
+    assert written("keyvalue", "landed", drop=7) == "<4>landed drop=7\n"
 
 
-def test_auto_is_journal_where_systemd_reads() -> None:
+def test_auto_is_keyvalue_where_systemd_reads() -> None:
     assert written("auto", "x", {"JOURNAL_STREAM": "8:1"}).startswith("<4>")
     assert "<4>" not in written("auto", "x")
 
@@ -48,19 +48,19 @@ def test_json_lines_are_objects() -> None:
     assert (entry["message"], entry["drop"], entry["chunk"], entry["level"]) == ("landed", 7, "3/12", "warning")
 
 
-@pytest.mark.parametrize("form", ["human", "journal", "json"])
+@pytest.mark.parametrize("form", ["human", "keyvalue", "json"])
 def test_a_name_cannot_forge_a_line(form: str) -> None:
     text = written(form, "took evil\n<1>all is lost", file="x\x1b[2J\u2028y")
     assert len(text.splitlines()) == 1
     assert "\x1b" not in text
 
 
-@pytest.mark.parametrize("form", ["human", "journal", "json"])
+@pytest.mark.parametrize("form", ["human", "keyvalue", "json"])
 def test_keys_and_tokens_are_hidden(form: str) -> None:
     assert SECRET not in written(form, f"sent Authorization: Bearer {SECRET}", header=f"Bearer {SECRET}")
 
 
-@pytest.mark.parametrize("form", ["human", "journal", "json"])
+@pytest.mark.parametrize("form", ["human", "keyvalue", "json"])
 def test_also_in_tracebacks(form: str) -> None:
     stream = io.StringIO()
     logs.set_up("info", form, {}, stream)
@@ -74,7 +74,7 @@ def test_also_in_tracebacks(form: str) -> None:
 
 def test_each_line_of_a_traceback_keeps_the_priority() -> None:
     stream = io.StringIO()
-    logs.set_up("info", "journal", {}, stream)
+    logs.set_up("info", "keyvalue", {}, stream)
     try:
         raise ValueError("x")
     except ValueError:

@@ -1,0 +1,56 @@
+"""`gen3sync export`: records as the commons writes them, now, to standard output or a file."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+
+from gen3sync.cli.ask import commons_of, expect
+from gen3sync.cli.invocation import Invocation, verb
+from gen3sync.errors import ExitCode, UsageError
+from gen3sync.names import Project, printable
+
+
+@verb("export", short_help="Print records of a project as TSV or JSON.")
+@click.argument("project")
+@click.option("--node", help="All records of this node.")
+@click.option("--ids", help="These records, by id, separated by commas.")
+@click.option(
+    "--format", type=click.Choice(["tsv", "json"]), default="tsv", show_default=True, help="JSON is the lossless one."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+def export(
+    invocation: Invocation, project: str, node: str | None, ids: str | None, format: str, output: Path | None
+) -> int:
+    """Print records of PROJECT (PROGRAM/PROJECT) as the commons exports them.
+
+    A TSV of the commons quotes nothing and can end early without a sign. What must be whole and current is better
+    mirrored: `gen3sync pull`.
+    """
+    where = Project.parse(project)
+    if (node is None) == (ids is None):
+        raise UsageError("Say what to export: either --node or --ids.", "For example: --node case.")
+    wanted = [each for each in (ids or "").replace(",", " ").split() if each]
+    asked = f"the export of {printable(node or 'those ids', 80)} from {where}"
+    with commons_of(invocation) as client:
+        stream = expect(client.export_text(where, node=node, ids=wanted, format=format), asked)
+        with stream:
+            source = cast("BinaryIO", stream)
+            if output is None:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+            else:
+                _to_file(source, output)
+    return ExitCode.OK
+
+
+def _to_file(source: BinaryIO, output: Path) -> None:
+    from gen3sync.files import folder_error, write_atomic
+
+    try:
+        write_atomic(output, lambda file: shutil.copyfileobj(source, file), mode=0o644)
+    except OSError as error:
+        raise folder_error(f"{output} cannot be written", error) from error

@@ -1,0 +1,238 @@
+"""The daemon's life: start, serve, reload, stop.
+
+The rooms work in their own threads. The main thread only waits: for signals, for orders from the command line, for
+the moment to say how things are. It is also the one that judges whether all others are alive.
+
+- READY is told when configuration, ledger, watch and scheduler stand; the commons need not answer.
+- SIGTERM, SIGINT: take no more work, finish or hand back what is in flight, within `STOP_WITHIN`; a second one ends at
+  once (nothing is lost: whatever was in flight counts as a lost answer and is found out about at the next start).
+- SIGHUP: read the configuration again. A bad one changes nothing, and status says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from gen3sync.clock import Clock
+from gen3sync.config import Settings
+from gen3sync.daemon.compose import Rooms, build
+from gen3sync.daemon.gather import gather
+from gen3sync.daemon.heartbeats import Heartbeats
+from gen3sync.daemon.locks import FolderLocks, locked_folders
+from gen3sync.daemon.orders import Orders
+from gen3sync.errors import ExitCode, Gen3SyncError, LockedError
+from gen3sync.files import folder_error, write_atomic
+from gen3sync.status import FILE, DaemonState, Judgement, Status, judge
+from gen3sync.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+TURN = 1.0
+"""Seconds between looks at orders and heartbeats."""
+PUBLISH = 15.0
+"""Seconds after which status.json is written even when nothing happened."""
+STOP_WITHIN = 60.0
+"""Seconds for work in flight when asked to stop."""
+
+
+class Daemon:
+    """One daemon serves one commons and one configuration. `load` reads the configuration anew at each call."""
+
+    def __init__(
+        self, load: Callable[[], Settings], clock: Clock, env: Mapping[str, str], *, stop_within: float = STOP_WITHIN
+    ) -> None:
+        self._load = load
+        self._clock = clock
+        self._env = env
+        self._stop_within = stop_within
+        self._notifier = Notifier.from_environment(env)
+        self._beats = Heartbeats(clock)
+        self._locks = FolderLocks()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._reload = False
+        self._problem = ""
+        self._state = DaemonState.STARTING
+        self._started_at = clock.now()
+        self._published = 0.0
+        self._fed = 0.0
+        self._said = ""
+        self._rooms: Rooms
+        self._orders: Orders
+
+    def run(self) -> ExitCode:
+        """Until a signal says stop. Raises Gen3SyncError when it cannot start."""
+        settings = self._load()
+        with self._locks, self._signals():
+            self._locks.take(locked_folders(settings))
+            self._open(settings)
+            try:
+                self._state = DaemonState.RUNNING
+                status = self._publish()
+                self._notifier.ready(_line(judge(status, self._clock.now(), alive=True), status))
+                log.info("running", extra={"config": str(settings.path), "outbox": str(settings.outbox.path)})
+                while not self._stopping:
+                    self._turn()
+                    self._clock.wait(self._wake, TURN)
+                    self._wake.clear()
+            finally:
+                clean = self._finish()
+        return ExitCode.OK if clean else ExitCode.TEMPORARY
+
+    def stop(self) -> None:
+        """From a signal or another thread: end as soon as what is in flight allows."""
+        self._stopping = True
+        self._wake.set()
+
+    def reload(self) -> None:
+        """From a signal or another thread: read the configuration again."""
+        self._reload = True
+        self._wake.set()
+
+    def _turn(self) -> None:
+        if self._reload:
+            self._reload = False
+            self._take_new_settings()
+        changed = self._rooms.ledger.changed()
+        if changed:
+            self._orders.look()
+        for folder in self._locks.lost():
+            raise LockedError(
+                f"The lock file of {folder} was deleted or replaced while the daemon ran.",
+                "Leave .gen3sync.lock alone; if the folder was unmounted, mount it and start the daemon again.",
+            )
+        now = self._clock.monotonic()
+        if changed or now - self._published >= PUBLISH or self._rooms.busy():
+            self._publish()
+        self._feed()
+
+    def _feed(self) -> None:
+        """Tells systemd that all is alive, if all is."""
+        if self._notifier.watchdog is None:
+            return
+        now = self._clock.monotonic()
+        if now - self._fed < self._notifier.watchdog / 4:
+            return
+        overdue = self._beats.overdue()
+        if overdue:
+            log.error("no sign of life; the watchdog is not fed", extra={"loops": ", ".join(overdue)})
+            return
+        self._fed = now
+        self._notifier.alive()
+
+    def _open(self, settings: Settings) -> None:
+        rooms = build(settings, self._clock, self._env)
+        try:
+            rooms.ledger.orders.put_back()
+            rooms.start(self._beats, self._wake)
+        except BaseException:
+            rooms.close(0)
+            raise
+        self._rooms = rooms
+        self._orders = Orders(rooms)
+
+    def _take_new_settings(self) -> None:
+        self._notifier.reloading()
+        old = self._rooms.settings
+        try:
+            settings = self._load()
+            self._locks.take(locked_folders(settings))
+        except Gen3SyncError as error:
+            self._locks.keep_only(locked_folders(old))
+            self._refused(error)
+        else:
+            self._close_rooms()
+            try:
+                self._open(settings)
+            except Gen3SyncError as error:
+                self._open(old)
+                self._locks.keep_only(locked_folders(old))
+                self._refused(error)
+            else:
+                self._locks.keep_only(locked_folders(settings))
+                self._problem = ""
+                self._rooms.tell("info", "reload", "the configuration was read again and is in effect")
+                log.info("reloaded", extra={"config": str(settings.path)})
+        status = self._publish()
+        self._notifier.ready(_line(judge(status, self._clock.now(), alive=True), status))
+
+    def _refused(self, error: Gen3SyncError) -> None:
+        first = error.what.splitlines()[0]
+        self._problem = f"the new configuration was refused and the old one stays in effect: {first}"
+        self._rooms.tell("error", "reload", self._problem)
+        log.error("the new configuration was refused; the old one stays in effect: %s", error.what)
+
+    def _publish(self) -> Status:
+        """Writes status.json and systemd's status line."""
+        now = self._clock.now()
+        overdue = self._beats.overdue()
+        problem = f"no sign of life from {', '.join(overdue)}" if overdue else self._problem
+        live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
+        status = gather(self._rooms.ledger, live, now)
+        self._published = self._clock.monotonic()
+        path = self._rooms.settings.state.path / FILE
+        try:
+            write_atomic(path, status.to_json())
+        except OSError as error:
+            # Telling must not stop the work it tells of; the age of the file shows that something is wrong.
+            log.warning("%s", folder_error("The status cannot be written", error).what)
+        line = _line(judge(status, now, alive=True), status)
+        if line != self._said:
+            self._said = line
+            self._notifier.status(line)
+        return status
+
+    def _finish(self) -> bool:
+        self._state = DaemonState.STOPPING
+        self._notifier.stopping("finishing or handing back what is in flight")
+        log.info("stopping")
+        clean = self._close_rooms(last_words=True)
+        log.info("stopped" if clean else "stopped with work in flight; it is found out about at the next start")
+        return clean
+
+    def _close_rooms(self, *, last_words: bool = False) -> bool:
+        clean = self._orders.close(self._stop_within)
+        clean = self._rooms.stop(self._stop_within) and clean
+        self._beats.clear()
+        if last_words:
+            self._state = DaemonState.STOPPED
+            self._publish()
+        self._rooms.close(self._stop_within)
+        return clean
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # a test runs the daemon in a thread and calls stop() and reload() itself
+            return
+        handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop, signal.SIGHUP: self._on_reload}
+        old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def _on_stop(self, number: int, _frame: FrameType | None) -> None:
+        if self._stopping:
+            os.write(2, b"Stopped at once; whatever was in flight is found out about at the next start.\n")
+            os._exit(128 + number)
+        self.stop()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self.reload()
+
+
+def _line(judgement: Judgement, status: Status) -> str:
+    """systemd's STATUS= line: what a person wants to know first."""
+    outbox = status.outbox
+    words = [f"{outbox.open_total} drops open" if outbox.open_total != 1 else "1 drop open"]
+    words.append(f"{len(status.inbox.mirrors)} mirrors")
+    words += judgement.reasons[:2]
+    return "; ".join(words)

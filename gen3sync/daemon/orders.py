@@ -1,0 +1,62 @@
+"""Wishes of `pull` and `retry`, left in the ledger while a daemon is alive, carried out beside its other work."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import threading
+from typing import TYPE_CHECKING, Any
+
+from gen3sync.errors import Gen3SyncError
+
+if TYPE_CHECKING:
+    from gen3sync.daemon.compose import Rooms
+    from gen3sync.ledger import Order
+
+log = logging.getLogger(__name__)
+
+
+class Orders:
+    """Takes orders when told to look, and carries them out one after another in a thread of its own."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._queue: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name="orders", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Takes whatever was ordered. Cheap when nothing was."""
+        while order := self._rooms.ledger.orders.take():
+            self._queue.put(order)
+
+    def close(self, seconds: float) -> bool:
+        """Waits for the order at hand; those behind it are put back at the next start. False when it took too long."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        while (order := self._queue.get()) is not None:
+            answer: dict[str, Any]
+            try:
+                answer = {"ok": True, "result": self._carry_out(order)}
+            except Gen3SyncError as error:
+                answer = {"ok": False, "what": error.what, "remedy": error.remedy, "exit_code": int(error.exit_code)}
+            except Exception as error:  # an order must not end the thread that serves all others
+                log.exception("an order failed", extra={"order": order.id, "verb": order.verb})
+                answer = {"ok": False, "what": f"{type(error).__name__}: {error}", "remedy": "", "exit_code": 70}
+            self._rooms.ledger.orders.finish(order.id, json.dumps(answer, default=str))
+
+    def _carry_out(self, order: Order) -> Any:
+        arguments = order.arguments
+        log.info("order", extra={"order": order.id, "verb": order.verb})
+        match order.verb:
+            case "pull":
+                return self._rooms.pull(tuple(arguments.get("mirrors", ())), accept=bool(arguments.get("accept")))
+            case "retry":
+                return self._rooms.retry(tuple(arguments.get("names", ())), erase=bool(arguments.get("erase")))
+        raise Gen3SyncError(
+            f"The daemon does not know the order {order.verb!r}.", "Restart the daemon: it is of another version."
+        )
