@@ -35,6 +35,13 @@ class Permissions:
             mapping[_normal(str(path))] = frozenset(pairs)
         return cls(mapping, known=bool(mapping))
 
+    def to_json(self) -> dict[str, list[dict[str, str]]]:
+        """The form that `from_json` reads."""
+        return {
+            path: [{"service": service, "method": method} for service, method in sorted(pairs)]
+            for path, pairs in self.mapping.items()
+        }
+
     def allows(self, method: str, project: Project, service: str = SHEEPDOG) -> bool:
         """`method` (read, create, update, delete …) on `project`, asked of `service`."""
         return any(
