@@ -1,0 +1,136 @@
+"""Reads the header of a TSV or CSV: names as the commons sees them, and what is wrong with them.
+
+`*` and outer spaces of names are dropped, as the commons does with its own templates. Columns that gen3sync adds to
+rejects files are recognised, so that a corrected rejects file can be dropped as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gen3sync.names import printable
+from gen3sync.records.delimited import TextRecord
+from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
+from gen3sync.records.rows import Form
+from gen3sync.records.separators import find_separator, separator_name
+
+#: Columns of our rejects files.
+OURS = ("_line", "_error_type", "_errors")
+REQUIRED = ("type", "submitter_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Column names in file order. `ours` are the places of columns that gen3sync added to a rejects file."""
+
+    line: int
+    end_line: int
+    raw: str
+    names: tuple[str, ...]
+    ours: frozenset[int]
+
+    def place(self, name: str) -> int:
+        return self.names.index(name)
+
+
+def clean_name(name: str) -> str:
+    """A column name as the commons reads it: without outer spaces and leading `*`."""
+    return name.strip().lstrip("*").strip()
+
+
+def read_header(record: TextRecord, form: Form, mends: Mends) -> Header:
+    """The header. Raises TableError with everything that is wrong with it."""
+    names = tuple(clean_name(cell) for cell in record.cells)
+    problems = [*_texts(record), *_blanks(names, record.line), *_doubles(names, record.line)]
+    if missing := [name for name in REQUIRED if name not in names]:
+        problems += _missing(missing, names, record, form)
+    if problems:
+        raise TableError(problems)
+    for cell, name in zip(record.cells, names, strict=True):
+        # The commons strips spaces before the star, not after it: `* type` would be another column there.
+        if cell.strip().lstrip("*") != name:
+            text = f"The column '{printable(cell.strip())}' is read as '{name}'."
+            mends.add(Mend(MendKind.COLUMN_NAME, text, record.line, name, cell.strip(), name))
+    ours = frozenset(place for place, name in enumerate(names) if name in OURS)
+    return Header(record.line, record.end_line, record.raw, names, ours)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The known name nearest to `name`, '' when none is near."""
+    choices = sorted(known)
+    folded = {choice.lower().replace(" ", "_"): choice for choice in choices}
+    exact = folded.get(name.lower().strip().replace(" ", "_").replace("-", "_"))
+    if exact:
+        return exact
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.7)
+    return near[0] if near else ""
+
+
+def _texts(record: TextRecord) -> list[Problem]:
+    problems = []
+    if record.stray is not None:
+        problems.append(_bad(record, record.stray, "has text after its closing quote"))
+    for place, cell in enumerate(record.cells):
+        if "\0" in cell:
+            problems.append(_bad(record, place, "holds a NUL character"))
+        elif (found := find_separator(cell)) is not None or "\n" in cell:
+            problems.append(_bad(record, place, f"holds a line break ({separator_name(found or chr(10))})"))
+        elif len(cell) > 1000:
+            problems.append(_bad(record, place, "is longer than 1,000 characters"))
+    return problems
+
+
+def _bad(record: TextRecord, place: int, what: str) -> Problem:
+    cell = printable(record.cells[place], 40)
+    text = f"The name of column {place + 1} ('{cell}') {what}."
+    return Problem(ProblemKind.BAD_HEADER, text, "Write plain column names in the first line.", record.line)
+
+
+def _blanks(names: Sequence[str], line: int) -> list[Problem]:
+    places = [place + 1 for place, name in enumerate(names) if not name]
+    if not places or len(places) == len(names):
+        return []
+    shown = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
+    text = (
+        f"{'Columns' if len(places) > 1 else 'Column'} {shown} of the header {'have' if places[1:] else 'has'} no name."
+    )
+    remedy = "Name the column or delete it; a stray tab at the end of the header line makes one too."
+    return [Problem(ProblemKind.BLANK_COLUMN, text, remedy, line)]
+
+
+def _doubles(names: Sequence[str], line: int) -> list[Problem]:
+    return [
+        Problem(
+            ProblemKind.DUPLICATE_COLUMN,
+            f"The column '{printable(name)}' stands {count} times in the header; the commons would keep the last only.",
+            "Delete or rename all but one.",
+            line,
+            name,
+        )
+        for name, count in Counter(names).items()
+        if name and count > 1
+    ]
+
+
+def _missing(missing: Sequence[str], names: Sequence[str], record: TextRecord, form: Form) -> list[Problem]:
+    other = {Form.TSV: ((",", "commas", ".csv"), (";", "semicolons", "")), Form.CSV: (("\t", "tabs", ".tsv"),)}
+    for delimiter, word, suffix in other.get(form, ()):
+        if len(names) == 1 and delimiter in record.cells[0]:
+            rename = f"Give the file a name that ends in {suffix}" if suffix else "Save it as tab-separated text"
+            text = f"The header is separated by {word}, but the name of the file promises {form.value.upper()}."
+            return [Problem(ProblemKind.MISSING_COLUMN, text, f"{rename}.", record.line)]
+    problems = []
+    for name in missing:
+        near = next((one for one in names if one.lower().replace(" ", "_") == name), None) or suggestion(name, names)
+        remedy = {
+            "type": "Add a column 'type' that says the node type in every row, for example 'case'.",
+            "submitter_id": "Add a column 'submitter_id' with an id of your own for every record.",
+        }[name]
+        if near:
+            remedy = f"Is it the column '{printable(near)}'? Rename it to '{name}'."
+        text = f"The column '{name}' is missing."
+        problems.append(Problem(ProblemKind.MISSING_COLUMN, text, remedy, record.line, name))
+    return problems

@@ -1,0 +1,124 @@
+"""What can be wrong with a file or a row, and what was mended, as data. Nothing here reads files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gen3sync.errors import InputError
+
+
+class ProblemKind(StrEnum):
+    """What is wrong. docs/reference/reading-files.md has one line for each; a test keeps the two in step."""
+
+    # the file as a whole
+    UNKNOWN_FORMAT = "unknown_format"
+    EMPTY = "empty"
+    BINARY = "binary"
+    ENCODING = "encoding"
+    UTF16 = "utf16"
+    BROKEN_ARCHIVE = "broken_archive"
+    TOO_LARGE = "too_large"
+    HEADER_ONLY = "header_only"
+    DUPLICATE_COLUMN = "duplicate_column"
+    BLANK_COLUMN = "blank_column"
+    MISSING_COLUMN = "missing_column"
+    BAD_HEADER = "bad_header"
+    UNCLOSED_QUOTE = "unclosed_quote"
+    BROKEN_JSON = "broken_json"
+    # single rows
+    TOO_MANY_CELLS = "too_many_cells"
+    STRAY_QUOTE = "stray_quote"
+    SWALLOWED_ROWS = "swallowed_rows"
+    CELL_TOO_LONG = "cell_too_long"
+    NUL = "nul"
+    BAD_CHARACTER = "bad_character"
+    LINE_SEPARATOR = "line_separator"
+    NOT_A_RECORD = "not_a_record"
+    DUPLICATE_KEY = "duplicate_key"
+    BLANK_TYPE = "blank_type"
+    UNKNOWN_TYPE = "unknown_type"
+    MISSING_SUBMITTER_ID = "missing_submitter_id"
+    TWIN = "twin"
+    OTHER_PROJECT = "other_project"
+    UNKNOWN_COLUMN = "unknown_column"
+    NOT_FINITE = "not_finite"
+    TWO_PARENTS = "two_parents"
+    BAD_LINK = "bad_link"
+    # only seen beside what the commons holds
+    OTHER_ID = "other_id"
+    OTHER_PARENT = "other_parent"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: `message` says what, `remedy` what to do. Lines count from 1, as in an editor."""
+
+    kind: ProblemKind
+    message: str
+    remedy: str
+    line: int | None = None
+    column: str | None = None
+
+    def __str__(self) -> str:
+        where = f"Line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.message} {self.remedy}".rstrip()
+
+
+class MendKind(StrEnum):
+    """What was mended because the intent was plain."""
+
+    BOM = "bom"
+    LINE_ENDS = "line_ends"
+    PROJECT_ID = "project_id"
+    LAST_ROW_BLANKS = "last_row_blanks"
+    BLANK_ROW = "blank_row"
+    REPEATED_ROW = "repeated_row"
+    EXTRA_BLANK_CELLS = "extra_blank_cells"
+    COLUMN_NAME = "column_name"
+    BLANK_UNKNOWN_COLUMN = "blank_unknown_column"
+    IGNORED_COLUMN = "ignored_column"
+    BLANK_GENERATED = "blank_generated"
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """One kind of mending: where first, from what, to what, and in how many rows (0: the file as a whole)."""
+
+    kind: MendKind
+    message: str
+    line: int | None = None
+    column: str | None = None
+    was: str = ""
+    now: str = ""
+    rows: int = 0
+
+
+class Mends:
+    """Counts equal mendings, so that a million rows with a blank `project_id` make one entry."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[MendKind, str | None, str, str], Mend] = {}
+
+    def add(self, mend: Mend) -> None:
+        key = (mend.kind, mend.column, mend.was, mend.now)
+        seen = self._found.get(key)
+        if seen is None:
+            self._found[key] = mend
+        else:
+            self._found[key] = Mend(
+                seen.kind, seen.message, seen.line, seen.column, seen.was, seen.now, seen.rows + mend.rows
+            )
+
+    def all(self) -> tuple[Mend, ...]:
+        return tuple(self._found.values())
+
+
+class TableError(InputError):
+    """The file cannot be used as it is; nothing of it is sent. `problems` says why, all of them at once."""
+
+    def __init__(self, problems: Iterable[Problem], name: str = "") -> None:
+        self.problems = tuple(problems)
+        what = " ".join(str(problem) for problem in self.problems)
+        super().__init__(f"{name}: {what}" if name else what)

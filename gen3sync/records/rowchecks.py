@@ -1,0 +1,54 @@
+"""Sentences and small tests that rows of every form share."""
+
+from __future__ import annotations
+
+from gen3sync.names import Project, printable
+from gen3sync.records.dictionary import Dictionary
+from gen3sync.records.header import suggestion
+from gen3sync.records.problems import Problem, ProblemKind
+
+
+def is_blank(value: str) -> bool:
+    """Whether the commons reads a trimmed cell as nothing: empty, or the word `null` (sheepdog `add_row`)."""
+    return value in ("", "null")
+
+
+def unknown_type(name: str, dictionary: Dictionary, line: int) -> Problem:
+    if not name:
+        text = "The cell 'type' is blank; the commons would drop the row without a word."
+        return Problem(ProblemKind.BLANK_TYPE, text, "Write the node type, for example 'case'.", line, "type")
+    if dictionary.node(name) is not None:
+        text = f"Records of type '{printable(name, 80)}' cannot be submitted to a project."
+        remedy = "Ask the commons' operators: such records are made by them."
+        return Problem(ProblemKind.UNKNOWN_TYPE, text, remedy, line, "type")
+    near = suggestion(name, dictionary.order)
+    remedy = f"Do you mean '{near}'?" if near else f"Known are: {', '.join(sorted(dictionary.order))}."
+    text = f"The node type '{printable(name, 80)}' is unknown; the commons would drop the row without a word."
+    return Problem(ProblemKind.UNKNOWN_TYPE, text, remedy, line, "type")
+
+
+def missing_submitter_id(line: int) -> Problem:
+    remedy = "Give every record an id of your own that is unique among its node type in the project."
+    return Problem(ProblemKind.MISSING_SUBMITTER_ID, "The submitter_id is blank.", remedy, line, "submitter_id")
+
+
+def other_project(value: object, project: Project, line: int) -> Problem:
+    text = f"The project_id is '{printable(value, 80)}', but the file goes to {project} ('{project.id}')."
+    remedy = "Drop the row into the folder of its own project, or leave project_id blank."
+    return Problem(ProblemKind.OTHER_PROJECT, text, remedy, line, "project_id")
+
+
+def unknown_column(name: str, node: str, near: str, line: int) -> Problem:
+    text = f"{node} has no property '{printable(name, 80)}'."
+    remedy = f"Do you mean '{near}'?" if near else "Delete the column, or empty its cells."
+    return Problem(ProblemKind.UNKNOWN_COLUMN, text, remedy, line, name)
+
+
+def twin(submitter_id: str, others: tuple[int, ...], line: int) -> Problem:
+    shown = ", ".join(map(str, others))
+    text = (
+        f"The record '{printable(submitter_id, 80)}' stands in the file more than once with different content "
+        f"(also on line{'s' if others[1:] else ''} {shown}); upper and lower case count as equal."
+    )
+    remedy = "Keep one of them, or give them different ids."
+    return Problem(ProblemKind.TWIN, text, remedy, line, "submitter_id")

@@ -1,0 +1,175 @@
+"""Opens a dropped file: proves it whole, then yields its rows with their lines, constant in memory.
+
+`open_table` reads the file once to its end, so that whatever is wrong with the file as a whole (encoding, quotes,
+header, broken JSON, records named twice) is known before the first row is handed out. Iterating reads it again and
+yields a `Row` or a `BadRow` for every record. Understanding values is `codec`'s, comparing them `compare`'s.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gen3sync.names import Project
+from gen3sync.records.delimited import TextRecord, read_delimited
+from gen3sync.records.dictionary import Dictionary
+from gen3sync.records.header import OURS, Header, read_header
+from gen3sync.records.jsonfile import JsonRecord, read_json
+from gen3sync.records.jsonrows import JsonRows
+from gen3sync.records.pglower import pg_lower
+from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
+from gen3sync.records.rowchecks import twin
+from gen3sync.records.rows import BadRow, Form, Row
+from gen3sync.records.source import MAX_UNPACKED, Source, form_of
+from gen3sync.records.textrows import TextRows
+from gen3sync.records.twins import Seen, Twins
+
+
+@dataclass
+class Table:
+    """A file whose text has been proven whole. Iterate as often as needed; each time reads from the start.
+
+    `columns` are the header's names as the commons reads them, without our own (empty for JSON). `record_count` counts
+    records, lines of blanks aside. `mends` is complete once an iteration has come to its end.
+    """
+
+    name: str
+    form: Form
+    columns: tuple[str, ...]
+    record_count: int
+    header: Header | None
+    _source: Source
+    _dictionary: Dictionary
+    _project: Project | None
+    _twins: Twins
+    _file_mends: tuple[Mend, ...]
+    _last_line: int
+    _row_mends: Mends = field(default_factory=Mends)
+
+    @property
+    def mends(self) -> tuple[Mend, ...]:
+        """What was mended, equal mendings counted together."""
+        return (*self._file_mends, *self._row_mends.all())
+
+    def __iter__(self) -> Iterator[Row | BadRow]:
+        self._row_mends = Mends()
+        builder = _builder(self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line)
+        for record in _records(self._source, self.form, self.header):
+            built = builder.build(record)  # type: ignore[arg-type]
+            if built is not None:
+                checked = self._check_twins(built)
+                if checked is not None:
+                    yield checked
+
+    def _check_twins(self, row: Row | BadRow) -> Row | BadRow | None:
+        if not row.node or not row.submitter_id:
+            return row
+        seen, others = self._twins.look((row.node, pg_lower(row.submitter_id)), row.line)
+        if seen is Seen.REPEATED and isinstance(row, Row):
+            text = "A row that stands in the file twice, word for word, is sent once."
+            self._row_mends.add(Mend(MendKind.REPEATED_ROW, text, row.line, rows=1))
+            return None
+        if seen is not Seen.TWIN:
+            return row
+        problem = twin(row.submitter_id, others, row.line)
+        earlier = row.problems if isinstance(row, BadRow) else ()
+        return BadRow(row.line, row.end_line, row.raw, (*earlier, problem), row.node, row.submitter_id)
+
+
+def open_table(
+    origin: Path | bytes,
+    *,
+    name: str,
+    dictionary: Dictionary,
+    project: Project | None,
+    max_unpacked: int = MAX_UNPACKED,
+) -> Table:
+    """Opens a file (or its bytes) dropped under `name`, which decides its form: .tsv .txt .csv .json .jsonl, also .gz.
+
+    `project` is where the file is routed: blank `project_id` cells are filled with it, others must agree.
+    Raises TableError with everything that makes the file as a whole unusable, OSError when it cannot be read.
+    """
+    form = form_of(name)
+    if form is None:
+        text = "The name does not say what the file holds."
+        remedy = "Let it end in .tsv, .csv, .json or .jsonl (each may be packed: .tsv.gz)."
+        raise TableError([Problem(ProblemKind.UNKNOWN_FORMAT, text, remedy)], name)
+    source = Source(origin, name, max_unpacked)
+    try:
+        return _prove(source, form, dictionary, project)
+    except TableError as wrong:
+        raise TableError(wrong.problems, name) from wrong
+
+
+def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project | None) -> Table:
+    bom, problems = source.look()
+    if problems:
+        raise TableError(problems)
+    mends = Mends()
+    if bom:
+        mends.add(Mend(MendKind.BOM, "The byte order mark at the start of the file is left out.", 1, was="U+FEFF"))
+    header: Header | None = None
+    if form.delimited:
+        header = _header(source, form, mends)
+    builder = _builder(form, header, dictionary, project, Mends(), 0)
+    twins = Twins()
+    count = last_line = 0
+    ends: set[str] = set()
+    for record in _records(source, form, header, ends):
+        if isinstance(record, TextRecord) and not record.raw.strip():
+            continue
+        count += 1
+        last_line = record.line
+        key = builder.key(record)  # type: ignore[arg-type]
+        if key is not None:
+            twins.add((key[0], pg_lower(key[1])), builder.content(record), record.line)  # type: ignore[arg-type]
+    twins.release()
+    if not count:
+        kind, text = (
+            (ProblemKind.HEADER_ONLY, "The file has a header and no rows.")
+            if form.delimited
+            else (ProblemKind.EMPTY, "The file holds no records.")
+        )
+        raise TableError([Problem(kind, text, "Was it still being written? Drop it again with its rows.")])
+    if form.delimited and ends - {"\n"}:
+        shown = ", ".join({"\r\n": "CRLF", "\r": "CR", "\n": "LF"}[end] for end in sorted(ends - {"\n"}))
+        mends.add(Mend(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF"))
+    columns = tuple(one for one in header.names if one not in OURS) if header else ()
+    return Table(source.name, form, columns, count, header, source, dictionary, project, twins, mends.all(), last_line)
+
+
+def _header(source: Source, form: Form, mends: Mends) -> Header:
+    with source.text() as text:
+        for record in read_delimited(text, "\t" if form is Form.TSV else ","):
+            if record.raw.strip():
+                return read_header(record, form, mends)
+    raise TableError([Problem(ProblemKind.EMPTY, "The file is empty.", "Was it still being written? Drop it again.")])
+
+
+def _builder(
+    form: Form,
+    header: Header | None,
+    dictionary: Dictionary,
+    project: Project | None,
+    mends: Mends,
+    last_line: int,
+) -> TextRows | JsonRows:
+    if header is not None:
+        return TextRows(header, form, dictionary, project, mends, last_line)
+    return JsonRows(form, dictionary, project, mends)
+
+
+def _records(
+    source: Source, form: Form, header: Header | None, ends: set[str] | None = None
+) -> Iterator[TextRecord | JsonRecord]:
+    """Records after the header; `ends` gathers the kinds of line end met."""
+    with source.text() as text:
+        if header is None:
+            yield from read_json(text, lines=form is Form.JSONL)
+            return
+        records = read_delimited(text, "\t" if form is Form.TSV else ",")
+        yield from itertools.dropwhile(lambda record: record.line <= header.line, records)
+        if ends is not None and text.newlines:
+            ends.update([text.newlines] if isinstance(text.newlines, str) else text.newlines)

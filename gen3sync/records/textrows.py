@@ -1,0 +1,223 @@
+"""Makes a `Row` or a `BadRow` of one TSV or CSV record: every check that needs no other row and no commons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+
+from gen3sync.names import Project, printable
+from gen3sync.records.delimited import TextRecord, quote
+from gen3sync.records.dictionary import Dictionary, NodeType
+from gen3sync.records.header import Header, suggestion
+from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind
+from gen3sync.records.rowchecks import (
+    is_blank,
+    missing_submitter_id,
+    other_project,
+    unknown_column,
+    unknown_type,
+)
+from gen3sync.records.rows import BadRow, Form, Row
+from gen3sync.records.separators import find_separator, separator_name
+
+#: The commons' csv reader refuses longer cells ("field larger than field limit").
+MAX_CELL = 131_072
+
+
+class _Use(Enum):
+    """What becomes of a column's cells for one node type."""
+
+    KEEP = auto()
+    OURS = auto()
+    IGNORED = auto()  # the commons throws them away: left out
+    FILLED = auto()  # by the commons where blank: left out then
+    UNKNOWN = auto()
+
+
+class TextRows:
+    """Builds rows of one file. `last_line` is where the last record begins: its trailing blanks need a mend."""
+
+    def __init__(
+        self, header: Header, form: Form, dictionary: Dictionary, project: Project | None, mends: Mends, last_line: int
+    ) -> None:
+        self._header = header
+        self._form = form
+        self._delimiter = "\t" if form is Form.TSV else ","
+        self._dictionary = dictionary
+        self._project = project
+        self._mends = mends
+        self._last_line = last_line
+        self._type = header.place("type")
+        self._id = header.place("submitter_id")
+        self._plans: dict[str, tuple[tuple[int, str, _Use], ...]] = {}
+
+    def key(self, record: TextRecord) -> tuple[str, str] | None:
+        """Node type and submitter_id where both are given."""
+        if len(record.cells) <= max(self._type, self._id):
+            return None
+        node, submitter_id = record.cells[self._type].strip(), record.cells[self._id].strip()
+        return (node, submitter_id) if node and submitter_id else None
+
+    def content(self, record: TextRecord) -> int:
+        """Equal for records that say the same."""
+        return hash(tuple(map(str.strip, record.cells)))
+
+    def build(self, record: TextRecord) -> Row | BadRow | None:
+        """The row, or why it cannot be one; None for a line of blanks, which the commons drops too."""
+        values = [cell.strip() for cell in record.cells]
+        if not any(values):
+            text = "A line of blank cells is left out."
+            self._mends.add(Mend(MendKind.BLANK_ROW, text, record.line, rows=1))
+            return None
+        problems = [*self._shape(record, values), *self._characters(record)]
+        name = values[self._type] if self._type < len(values) else ""
+        node = self._dictionary.submittable(name)
+        submitter_id = values[self._id] if self._id < len(values) else ""
+        if node is None:
+            problems.append(unknown_type(name, self._dictionary, record.line))
+        if is_blank(submitter_id):
+            problems.append(missing_submitter_id(record.line))
+        cells = self._cells(record, values, node, problems) if node is not None else {}
+        raw = self.raw(record)
+        if problems or node is None:
+            return BadRow(record.line, record.end_line, raw, tuple(problems), name or None, submitter_id or None)
+        if record.line == self._last_line:
+            self._last_blanks(record, values)
+        return Row(record.line, record.end_line, node.name, submitter_id, raw, self._form, cells)
+
+    def raw(self, record: TextRecord) -> str:
+        """The original text without the columns that gen3sync added to an earlier rejects file."""
+        ours = self._header.ours
+        if not ours:
+            return record.raw
+        kept = [cell for place, cell in enumerate(record.cells) if place not in ours]
+        return self._delimiter.join(quote(cell, self._delimiter) for cell in kept)
+
+    def _shape(self, record: TextRecord, values: Sequence[str]) -> Iterator[Problem]:
+        width = len(self._header.names)
+        swallowed = record.spans_lines and (record.stray is not None or len(values) < width)
+        if swallowed:
+            yield Problem(
+                ProblemKind.SWALLOWED_ROWS,
+                f"A double quote opens a cell that runs on to line {record.end_line}, taking the rows between with it.",
+                'Close the quote, or put the cell in quotes and double the inner one: 5" pipe becomes "5"" pipe".',
+                record.line,
+                self._name(record.stray if record.stray is not None else len(values) - 1),
+            )
+        elif record.stray is not None:
+            yield Problem(
+                ProblemKind.STRAY_QUOTE,
+                "There is text after the closing double quote of a cell.",
+                'Put the whole cell in quotes and double the inner ones: "5"" pipe".',
+                record.line,
+                self._name(record.stray),
+            )
+        if len(values) > width:
+            if any(values[width:]):
+                yield Problem(
+                    ProblemKind.TOO_MANY_CELLS,
+                    f"The row has {len(values)} cells, the header {width}.",
+                    "A tab inside a cell makes two of it: put such a cell in double quotes."
+                    if self._form is Form.TSV
+                    else "A comma inside a cell makes two of it: put such a cell in double quotes.",
+                    record.line,
+                )
+            else:
+                text = "Blank cells beyond the last column are left out."
+                self._mends.add(Mend(MendKind.EXTRA_BLANK_CELLS, text, record.line, rows=1))
+
+    def _characters(self, record: TextRecord) -> Iterator[Problem]:
+        raw = record.raw
+        if "\0" in raw:
+            place = next((at for at, cell in enumerate(record.cells) if "\0" in cell), None)
+            remedy = "Delete it; if there are many, the file was damaged or is not text."
+            text = "A cell holds a NUL character, which the commons cannot store."
+            yield Problem(ProblemKind.NUL, text, remedy, record.line, self._name(place))
+        if not raw.isascii() or find_separator(raw):
+            for place, cell in enumerate(record.cells):
+                if found := find_separator(cell):
+                    what = separator_name(found)
+                    text = f"A cell holds a character that the commons takes for a line end ({what})."
+                    remedy = "Replace it by a space, or by a plain line break inside double quotes; JSON can keep it."
+                    yield Problem(ProblemKind.LINE_SEPARATOR, text, remedy, record.line, self._name(place))
+        if len(raw) > MAX_CELL:
+            for place, cell in enumerate(record.cells):
+                if len(cell) > MAX_CELL:
+                    text = f"A cell holds {len(cell):,} characters; the commons reads at most {MAX_CELL:,}."
+                    remedy = "Shorten it, or drop the record as JSON."
+                    yield Problem(ProblemKind.CELL_TOO_LONG, text, remedy, record.line, self._name(place))
+
+    def _cells(
+        self, record: TextRecord, values: Sequence[str], node: NodeType, problems: list[Problem]
+    ) -> dict[str, str]:
+        cells: dict[str, str] = {}
+        plan = self._plans.get(node.name) or self._plan(node)
+        width = len(values)
+        for place, name, use in plan:
+            if place >= width:
+                continue  # a short row: what it leaves out keeps its stored value (GEN3.md, lie 13)
+            value = values[place]
+            if use is _Use.KEEP:
+                cells[name] = value
+            elif use is _Use.UNKNOWN:
+                if is_blank(value):
+                    text = f"The column '{printable(name)}' is unknown to {node.name} and blank: left out."
+                    self._mends.add(Mend(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, name, rows=1))
+                else:
+                    near = suggestion(name, node.known_columns - node.system)
+                    problems.append(unknown_column(name, node.name, near, record.line))
+            elif use is _Use.FILLED:
+                if not is_blank(value):
+                    cells[name] = value
+                elif name in ("object_id", "urls"):
+                    text = f"The blank column '{name}' is left out, so that the commons fills or keeps it."
+                    self._mends.add(Mend(MendKind.BLANK_GENERATED, text, record.line, name, rows=1))
+            elif use is _Use.IGNORED and not is_blank(value):
+                text = f"The commons sets '{name}' itself and ignores what a file says: left out."
+                self._mends.add(Mend(MendKind.IGNORED_COLUMN, text, record.line, name, rows=1))
+        if "project_id" in cells:
+            self._project_id(record.line, cells, problems)
+        return cells
+
+    def _project_id(self, line: int, cells: dict[str, str], problems: list[Problem]) -> None:
+        value = cells["project_id"]
+        if self._project is None:
+            if is_blank(value):
+                del cells["project_id"]
+        elif is_blank(value):
+            cells["project_id"] = self._project.id
+            text = f"A blank project_id is filled with {self._project.id}."
+            self._mends.add(Mend(MendKind.PROJECT_ID, text, line, "project_id", value, self._project.id, 1))
+        elif value != self._project.id:
+            problems.append(other_project(value, self._project, line))
+
+    def _plan(self, node: NodeType) -> tuple[tuple[int, str, _Use], ...]:
+        """How each column is used for a node type; worked out once per file."""
+        plan = []
+        for place, name in enumerate(self._header.names):
+            if place in self._header.ours:
+                use = _Use.OURS
+            elif name not in node.known_columns:
+                use = _Use.UNKNOWN
+            elif name in node.ignored:
+                use = _Use.IGNORED
+            elif name == "project_id":
+                use = _Use.KEEP
+            elif name == "id" or name in node.system or (node.is_file and name in ("object_id", "urls")):
+                use = _Use.FILLED
+            else:
+                use = _Use.KEEP
+            if use is not _Use.OURS:
+                plan.append((place, name, use))
+        self._plans[node.name] = tuple(plan)
+        return self._plans[node.name]
+
+    def _last_blanks(self, record: TextRecord, values: Sequence[str]) -> None:
+        if self._form is Form.TSV and record.raw[-1:] == "\t" and len(values) <= len(self._header.names):
+            text = "The blank cells at the end of the last row are sent in quotes; the commons would overlook them."
+            name = self._name(len(values) - 1)
+            self._mends.add(Mend(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1))
+
+    def _name(self, place: int | None) -> str | None:
+        names = self._header.names
+        return names[place] if place is not None and place < len(names) else None
