@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gen3sync.names import printable
 from gen3sync.records.delimited import TextRecord
-from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
+from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind, TableError
 from gen3sync.records.rows import Form
 from gen3sync.records.separators import find_separator, separator_name
 
@@ -53,7 +53,7 @@ def read_header(record: TextRecord, form: Form, mends: Mends) -> Header:
         # The commons strips spaces before the star, not after it: `* type` would be another column there.
         if cell.strip().lstrip("*") != name:
             text = f"The column '{printable(cell.strip())}' is read as '{name}'."
-            mends.add(Mend(MendKind.COLUMN_NAME, text, record.line, name, cell.strip(), name))
+            mends.add(MendKind.COLUMN_NAME, text, record.line, name, cell.strip(), name)
     ours = frozenset(place for place, name in enumerate(names) if name in OURS)
     return Header(record.line, record.end_line, record.raw, names, ours)
 

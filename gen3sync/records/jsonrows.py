@@ -14,7 +14,7 @@ from gen3sync.names import Project, printable
 from gen3sync.records.dictionary import Dictionary, Link, NodeType
 from gen3sync.records.header import OURS, suggestion
 from gen3sync.records.jsonfile import JsonRecord
-from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind
+from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
 from gen3sync.records.rowchecks import missing_submitter_id, other_project, unknown_column, unknown_type
 from gen3sync.records.rows import BadRow, Form, Row
 
@@ -78,11 +78,11 @@ class JsonRows:
             elif key in node.ignored:
                 if inner is not None:
                     text = f"The commons sets '{key}' itself and ignores what a file says: left out."
-                    self._mends.add(Mend(MendKind.IGNORED_COLUMN, text, record.line, key, rows=1))
+                    self._mends.add(MendKind.IGNORED_COLUMN, text, record.line, key, rows=1)
             elif key not in node.known_columns:
                 if inner is None:
                     text = f"The key '{printable(key)}' is unknown to {node.name} and null: left out."
-                    self._mends.add(Mend(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, key, rows=1))
+                    self._mends.add(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, key, rows=1)
                 else:
                     near = suggestion(key, {*node.properties, *node.link} - node.system)
                     problems.append(unknown_column(key, node.name, near, record.line))
@@ -99,7 +99,7 @@ class JsonRows:
             if self._project is not None:
                 cleaned["project_id"] = self._project.id
                 text = f"A blank project_id is filled with {self._project.id}."
-                self._mends.add(Mend(MendKind.PROJECT_ID, text, line, "project_id", "", self._project.id, 1))
+                self._mends.add(MendKind.PROJECT_ID, text, line, "project_id", "", self._project.id, 1)
         elif self._project is not None and value != self._project.id:
             problems.append(other_project(value, self._project, line))
         else:

@@ -99,20 +99,32 @@ class Mends:
     """Counts equal mendings, so that a million rows with a blank `project_id` make one entry."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[MendKind, str | None, str, str], Mend] = {}
+        self._found: dict[tuple[MendKind, str | None, str, str], tuple[str, int | None]] = {}
+        self._rows: dict[tuple[MendKind, str | None, str, str], int] = {}
 
-    def add(self, mend: Mend) -> None:
-        key = (mend.kind, mend.column, mend.was, mend.now)
-        seen = self._found.get(key)
-        if seen is None:
-            self._found[key] = mend
-        else:
-            self._found[key] = Mend(
-                seen.kind, seen.message, seen.line, seen.column, seen.was, seen.now, seen.rows + mend.rows
-            )
+    def add(
+        self,
+        kind: MendKind,
+        message: str,
+        line: int | None = None,
+        column: str | None = None,
+        was: str = "",
+        now: str = "",
+        rows: int = 0,
+    ) -> None:
+        """Notes a mending; the message and line of the first of its like are kept."""
+        key = (kind, column, was, now)
+        if key not in self._found:
+            self._found[key] = (message, line)
+            self._rows[key] = 0
+        self._rows[key] += rows
 
     def all(self) -> tuple[Mend, ...]:
-        return tuple(self._found.values())
+        """One entry for each kind of mending, in the order of first appearance."""
+        return tuple(
+            Mend(kind, message, line, column, was, now, self._rows[kind, column, was, now])
+            for (kind, column, was, now), (message, line) in self._found.items()
+        )
 
 
 class TableError(InputError):

@@ -53,6 +53,13 @@ class Table:
         """What was mended, equal mendings counted together."""
         return (*self._file_mends, *self._row_mends.all())
 
+    @property
+    def raw_header(self) -> str:
+        """The header's original text, without columns that gen3sync added to an earlier rejects file; '' for JSON."""
+        if self.header is None or not self.header.ours:
+            return self.header.raw if self.header else ""
+        return ("\t" if self.form is Form.TSV else ",").join(self.columns)
+
     def __iter__(self) -> Iterator[Row | BadRow]:
         self._row_mends = Mends()
         builder = _builder(self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line)
@@ -69,7 +76,7 @@ class Table:
         seen, others = self._twins.look((row.node, pg_lower(row.submitter_id)), row.line)
         if seen is Seen.REPEATED and isinstance(row, Row):
             text = "A row that stands in the file twice, word for word, is sent once."
-            self._row_mends.add(Mend(MendKind.REPEATED_ROW, text, row.line, rows=1))
+            self._row_mends.add(MendKind.REPEATED_ROW, text, row.line, rows=1)
             return None
         if seen is not Seen.TWIN:
             return row
@@ -109,7 +116,7 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         raise TableError(problems)
     mends = Mends()
     if bom:
-        mends.add(Mend(MendKind.BOM, "The byte order mark at the start of the file is left out.", 1, was="U+FEFF"))
+        mends.add(MendKind.BOM, "The byte order mark at the start of the file is left out.", 1, was="U+FEFF")
     header: Header | None = None
     if form.delimited:
         header = _header(source, form, mends)
@@ -135,7 +142,7 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         raise TableError([Problem(kind, text, "Was it still being written? Drop it again with its rows.")])
     if form.delimited and ends - {"\n"}:
         shown = ", ".join({"\r\n": "CRLF", "\r": "CR", "\n": "LF"}[end] for end in sorted(ends - {"\n"}))
-        mends.add(Mend(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF"))
+        mends.add(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF")
     columns = tuple(one for one in header.names if one not in OURS) if header else ()
     return Table(source.name, form, columns, count, header, source, dictionary, project, twins, mends.all(), last_line)
 

@@ -9,7 +9,7 @@ from gen3sync.names import Project, printable
 from gen3sync.records.delimited import TextRecord, quote
 from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.header import Header, suggestion
-from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind
+from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
 from gen3sync.records.rowchecks import (
     is_blank,
     missing_submitter_id,
@@ -67,7 +67,7 @@ class TextRows:
         values = [cell.strip() for cell in record.cells]
         if not any(values):
             text = "A line of blank cells is left out."
-            self._mends.add(Mend(MendKind.BLANK_ROW, text, record.line, rows=1))
+            self._mends.add(MendKind.BLANK_ROW, text, record.line, rows=1)
             return None
         problems = [*self._shape(record, values), *self._characters(record)]
         name = values[self._type] if self._type < len(values) else ""
@@ -124,7 +124,7 @@ class TextRows:
                 )
             else:
                 text = "Blank cells beyond the last column are left out."
-                self._mends.add(Mend(MendKind.EXTRA_BLANK_CELLS, text, record.line, rows=1))
+                self._mends.add(MendKind.EXTRA_BLANK_CELLS, text, record.line, rows=1)
 
     def _characters(self, record: TextRecord) -> Iterator[Problem]:
         raw = record.raw
@@ -155,14 +155,18 @@ class TextRows:
         width = len(values)
         for place, name, use in plan:
             if place >= width:
-                continue  # a short row: what it leaves out keeps its stored value (GEN3.md, lie 13)
+                # A short row: what it leaves out keeps its stored value (GEN3.md, lie 13). The commons reads missing
+                # link cells as blank ones, which unlink nothing but satisfy its check for required links.
+                if use is _Use.KEEP and "." in name:
+                    cells[name] = ""
+                continue
             value = values[place]
             if use is _Use.KEEP:
                 cells[name] = value
             elif use is _Use.UNKNOWN:
                 if is_blank(value):
                     text = f"The column '{printable(name)}' is unknown to {node.name} and blank: left out."
-                    self._mends.add(Mend(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, name, rows=1))
+                    self._mends.add(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, name, rows=1)
                 else:
                     near = suggestion(name, node.known_columns - node.system)
                     problems.append(unknown_column(name, node.name, near, record.line))
@@ -171,10 +175,10 @@ class TextRows:
                     cells[name] = value
                 elif name in ("object_id", "urls"):
                     text = f"The blank column '{name}' is left out, so that the commons fills or keeps it."
-                    self._mends.add(Mend(MendKind.BLANK_GENERATED, text, record.line, name, rows=1))
+                    self._mends.add(MendKind.BLANK_GENERATED, text, record.line, name, rows=1)
             elif use is _Use.IGNORED and not is_blank(value):
                 text = f"The commons sets '{name}' itself and ignores what a file says: left out."
-                self._mends.add(Mend(MendKind.IGNORED_COLUMN, text, record.line, name, rows=1))
+                self._mends.add(MendKind.IGNORED_COLUMN, text, record.line, name, rows=1)
         if "project_id" in cells:
             self._project_id(record.line, cells, problems)
         return cells
@@ -187,7 +191,7 @@ class TextRows:
         elif is_blank(value):
             cells["project_id"] = self._project.id
             text = f"A blank project_id is filled with {self._project.id}."
-            self._mends.add(Mend(MendKind.PROJECT_ID, text, line, "project_id", value, self._project.id, 1))
+            self._mends.add(MendKind.PROJECT_ID, text, line, "project_id", value, self._project.id, 1)
         elif value != self._project.id:
             problems.append(other_project(value, self._project, line))
 
@@ -216,7 +220,7 @@ class TextRows:
         if self._form is Form.TSV and record.raw[-1:] == "\t" and len(values) <= len(self._header.names):
             text = "The blank cells at the end of the last row are sent in quotes; the commons would overlook them."
             name = self._name(len(values) - 1)
-            self._mends.add(Mend(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1))
+            self._mends.add(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1)
 
     def _name(self, place: int | None) -> str | None:
         names = self._header.names

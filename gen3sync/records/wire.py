@@ -76,9 +76,9 @@ def wire_record(
         kept = () if keep is False else keep
         record |= dict.fromkeys(sorted(name for name in one.blanks if name not in kept))
     for name, refs in one.links.items():
-        if refs:
-            key = link_keys.get(name, "submitter_id")
-            record[name] = [{key: ref.submitter_id} if ref.submitter_id is not None else {"id": ref.id} for ref in refs]
+        # An empty list is what a blank link cell of a TSV becomes: it unlinks nothing, and satisfies "required".
+        key = link_keys.get(name, "submitter_id")
+        record[name] = [{key: ref.submitter_id} if ref.submitter_id is not None else {"id": ref.id} for ref in refs]
     record |= dict.fromkeys(sorted(one.unlinked))
     return record
 
