@@ -142,9 +142,7 @@ class OutboxSettings(_Section):
     rescan: Seconds = _key("How often the folder is read whole, whatever events said.", '"1m"', 60.0, gt=0)
     watch: Watch = _key("How files are noticed between scans.", '"auto"', Watch.AUTO)
     ignore: tuple[Glob, ...] = _key(
-        "Names left alone, as globs. Hidden files are always left alone.",
-        '["*.tmp", "~$*"]',
-        ("*~", "~$*", "#*#", "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.swp", "*.lock"),
+        "More names to leave alone, as globs; hidden, temporary and lock files always are.", '["draft-*", "old/*"]', ()
     )
     ready_marker: StrictBool = _key(
         "true: a file is taken only when an empty NAME.ready lies beside it.", "true", False
@@ -182,7 +180,7 @@ class MirrorSettings(_Section):
     """Nodes of projects that the inbox always shows."""
 
     name: Name | None = _key(
-        "What status, history and `gen3sync pull` call it. Left out, it is numbered.", '"clinical"', None
+        "What messages and `gen3sync pull` call these mirrors together. Left out, their number.", '"clinical"', None
     )
     projects: tuple[Glob, ...] = _key(
         "Projects by name or glob, as PROGRAM/PROJECT or as PROGRAM-PROJECT.", '["DEV/test", "DEV-*"]', min_length=1
