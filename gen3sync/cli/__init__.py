@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import click
@@ -82,9 +82,9 @@ def gen3sync() -> None:
     """
 
 
-def main(args: Sequence[str] | None = None) -> NoReturn:
+def main(args: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> NoReturn:
     """The console script."""
-    invocation = Invocation(env=dict(os.environ))
+    invocation = Invocation(env=dict(os.environ if env is None else env))
     try:
         code = _run(invocation, args)
     except BrokenPipeError:

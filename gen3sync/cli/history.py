@@ -1,0 +1,122 @@
+"""`gen3sync history`: what happened, lately or to one file or mirror. Reads the ledger and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from gen3sync.cli.invocation import Invocation, json_option, verb
+from gen3sync.cli.words import count, sentence, span
+from gen3sync.clock import SystemClock
+from gen3sync.errors import ExitCode, NotFoundError
+from gen3sync.names import printable
+
+if TYPE_CHECKING:
+    from gen3sync.ledger import Drop, Event, Ledger, Refresh
+
+
+@verb("history", short_help="What happened, lately or to one file or mirror.")
+@json_option
+@click.argument("what", required=False, metavar="[FILE|MIRROR]")
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+def history(invocation: Invocation, what: str | None, limit: int) -> int:
+    """Tell what happened: lately, or the whole story of one file or mirror.
+
+    A file is named by its path in the outbox or by its name alone, a mirror by its path in the inbox.
+    """
+    from gen3sync.ledger import open_ledger
+
+    settings = invocation.settings()
+    if not settings.state.ledger.exists():
+        raise NotFoundError("Nothing has happened here yet: there is no ledger.", "Start with `gen3sync run`.")
+    with open_ledger(settings.state.ledger, SystemClock(), read_only=True) as ledger:
+        if what is None:
+            return _lately(invocation, ledger, limit)
+        drops = ledger.drops.recent(limit, file=what)
+        refreshes = () if drops else ledger.refreshes.recent(limit, mirror=what)
+        if not drops and not refreshes:
+            raise NotFoundError(
+                f"Nothing is known of {printable(what)!r}.",
+                "Name a file as it lay in the outbox, or a mirror as it lies in the inbox.",
+            )
+        if invocation.json:
+            invocation.emit(
+                {
+                    "drops": [_whole(ledger, drop) for drop in drops],
+                    "refreshes": [asdict(refresh) for refresh in refreshes],
+                }
+            )
+            return ExitCode.OK
+        for drop in reversed(drops):
+            for line in _story(ledger, drop):
+                invocation.say(line)
+        for refresh in reversed(refreshes):
+            invocation.say(_refresh(refresh))
+    return ExitCode.OK
+
+
+def _lately(invocation: Invocation, ledger: Ledger, limit: int) -> int:
+    events = ledger.events.recent(limit)
+    if invocation.json:
+        invocation.emit({"events": [asdict(event) for event in events]})
+        return ExitCode.OK
+    if not events:
+        invocation.say("Nothing has happened yet.")
+    for event in reversed(events):
+        invocation.say(_event(event))
+    return ExitCode.OK
+
+
+def _whole(ledger: Ledger, drop: Drop) -> dict[str, object]:
+    return {
+        **asdict(drop),
+        "requests": [asdict(request) for request in ledger.requests.of_drop(drop.id)],
+        "events": [asdict(event) for event in reversed(ledger.events.recent(1000, drop_id=drop.id))],
+    }
+
+
+def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
+    where = f" for {drop.program}/{drop.project}" if drop.program else ""
+    yield click.style(f"{printable(drop.path)}, drop {drop.id}{where}", bold=True)
+    yield f"  {_when(drop.arrived_at)}  arrived, {drop.size:,} bytes, sha256 {drop.sha256[:12]}…"
+    for event in reversed(ledger.events.recent(1000, drop_id=drop.id)):
+        yield "  " + _event(event)
+    requests = ledger.requests.of_drop(drop.id)
+    for request in requests[:50]:
+        took = f" in {span((request.ended_at - request.started_at).total_seconds())}" if request.ended_at else ""
+        number = f", transaction {request.transaction_id}" if request.transaction_id is not None else ""
+        said = f"{printable(request.node)} {count(request.rows, 'row')}: {request.state}{took}{number}"
+        yield f"  {_when(request.started_at)}  sent chunk {request.chunk}, {said}"
+    if len(requests) > 50:
+        yield f"  … and {count(len(requests) - 50, 'more request')}; --json lists them"
+    counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
+    reason = f" {sentence(printable(drop.reason))}" if drop.reason else ""
+    if drop.verdict is not None and drop.ended_at is not None:
+        yield f"  {_when(drop.ended_at)}  {drop.verdict}{': ' + counts if counts else ''}.{reason}"
+        if drop.receipt:
+            yield f"  receipt: {printable(drop.receipt)}"
+    else:
+        again = f" Next look {_when(drop.next_attempt_at)}." if drop.next_attempt_at else ""
+        yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again}"
+
+
+def _event(event: Event) -> str:
+    colour = {"warning": "yellow", "error": "red"}.get(str(event.level))
+    text = printable(event.text)
+    return f"{_when(event.at)}  {click.style(text, fg=colour) if colour else text}"
+
+
+def _refresh(refresh: Refresh) -> str:
+    rows = f", {count(refresh.rows, 'row')}" if refresh.rows is not None else ""
+    took = span((refresh.ended_at - refresh.started_at).total_seconds())
+    why = f": {printable(refresh.reason)}" if refresh.reason else ""
+    where = f"{refresh.program}/{refresh.project} {refresh.node}"
+    return f"{_when(refresh.started_at)}  {printable(where)} {refresh.outcome}{rows}, took {took}{why}"
+
+
+def _when(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
