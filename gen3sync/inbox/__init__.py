@@ -1,1 +1,34 @@
+"""The way in: chosen nodes of the commons as files in the inbox, always current, never partial, never silently stale.
 
+Owns the inbox folder and the copies of its records in the state folder. Knows nothing of the outbox.
+
+- `inbox.py`      `Inbox`: start, stop, run once, accept, status
+- `following.py`  which mirrors are followed now; `plan.py` what the configuration asks for (pure)
+- `jobs.py`       jobs in APScheduler, rest while the commons is unwell; `schedule.py` when a mirror is due (pure)
+- `rounds.py`     the mirrors of one project looked at with one query; `detect.py` has anything changed? (pure)
+- `refresh.py`    one node: export, prove, guard, publish, write down; `guards.py` what is not believed (pure)
+- `export.py`     reads a stream and proves it whole; `copy.py` the on-disk table that sorts, merges, compares
+- `render.py`     records as the text of a mirror
+- `publish.py`    files in the folder; `index.py` what is known of them
+- `memory.py`     the past of each mirror, from the ledger; `state.py` how mirrors are, as data
+
+docs/reference/mirror.md says what of this users can rely on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gen3sync.inbox.inbox import Inbox
+    from gen3sync.inbox.state import InboxStatus, MirrorState
+
+__all__ = ["Inbox", "InboxStatus", "MirrorState"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module(f"gen3sync.inbox.{'inbox' if name == 'Inbox' else 'state'}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

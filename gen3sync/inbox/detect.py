@@ -18,8 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-ALIASES = 500
-"""Aliases one query may hold (GEN3.md: 500 work, 2,000 do not)."""
+from gen3sync.commons import replies
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,17 @@ class Signature:
     ok: int
     pending: frozenset[str]
     nodes: Mapping[str, tuple[int, str]]
+
+    @classmethod
+    def read(cls, told: replies.Signature) -> Signature:
+        """From the commons' own words."""
+        marks = {part.node: (part.count, f"{part.newest_id}@{part.newest_updated}") for part in told.nodes}
+        return cls(told.ok, frozenset(str(each.id) for each in told.pending), marks)
+
+    def count(self, node: str) -> int | None:
+        """How many records the commons counts."""
+        mark = self.nodes.get(node)
+        return None if mark is None else mark[0]
 
     def of(self, node: str) -> str | None:
         """The signature of one node type as text, None where the query did not tell."""

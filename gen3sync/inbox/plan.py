@@ -103,13 +103,12 @@ def resolve(
     return Resolution(tuple(mirrors.values()), tuple(vanished.values()), tuple(dict.fromkeys(problems)))
 
 
-def file_name(pattern: str, project: Project, node: NodeKind, format: Format) -> str:
+def file_name(pattern: str, project: Project, node: str, format: Format) -> str:
     """The path below the inbox. Names from the server become parts of it, never folders or ways out of it."""
     filled = pattern.format(
         program=safe_name(project.program),
         project=safe_name(project.code),
-        node=safe_name(node.name),
-        category=safe_name(node.category or "other"),
+        node=safe_name(node),
         format=format.value,
     )
     return "/".join(part for part in PurePosixPath(filled).parts if part not in ("/", ".", ".."))
@@ -124,7 +123,7 @@ def select(mirrors: Iterable[Mirror], names: Sequence[str]) -> tuple[tuple[Mirro
 
 
 def _add(mirrors: dict[str, Mirror], wanted: Wanted, project: Project, node: NodeKind, problems: list[str]) -> None:
-    name = file_name(wanted.filename, project, node, wanted.format)
+    name = file_name(wanted.filename, project, node.name, wanted.format)
     mirror = Mirror(name, project, node.name, wanted.format, wanted.group)
     taken = mirrors.setdefault(name, mirror)
     if taken is not mirror:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from gen3sync.errors import ConfigError
-from gen3sync.inbox.schedule import Timing, first_run, period, trigger, weekday_names
+from gen3sync.inbox.schedule import Timing, first_run, period
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 HOURLY = Timing(every=3600)
@@ -37,39 +34,6 @@ def test_a_last_run_in_the_future_silences_nothing() -> None:
 def test_cron_is_read_in_its_time_zone() -> None:
     timing = Timing(cron="0 6 * * *", timezone="America/New_York")
     assert first_run(timing, NOW, NOW) == datetime(2026, 3, 5, 11, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("field", "expected"),
-    [
-        ("*", "*"),
-        ("0", "sun"),
-        ("7", "sun"),
-        ("1-5", "mon,tue,wed,thu,fri"),
-        ("mon-fri", "mon-fri"),
-        ("0-6/2", "sun,tue,thu,sat"),
-        ("2/2", "tue,thu,sat"),
-        ("1,3", "mon,wed"),
-        ("5-7", "fri,sat,sun"),
-    ],
-)
-def test_weekday_numbers_are_those_of_crontab(field: str, expected: str) -> None:
-    assert weekday_names(field) == expected
-
-
-def test_weekday_one_is_monday() -> None:
-    assert first_run(Timing(cron="0 0 * * 1", timezone="UTC"), NOW, NOW).strftime("%A") == "Monday"
-
-
-@pytest.mark.parametrize("cron", ["", "* * * *", "61 * * * *", "* * * * 6-1", "a b c d e"])
-def test_a_cron_that_cannot_be_read_is_told(cron: str) -> None:
-    with pytest.raises(ConfigError, match="cron = "):
-        trigger(Timing(cron=cron), NOW)
-
-
-def test_an_unknown_time_zone_is_told() -> None:
-    with pytest.raises(ConfigError, match="Mars/Olympus"):
-        trigger(Timing(cron="0 0 * * *", timezone="Mars/Olympus"), NOW)
 
 
 def test_the_period_is_the_longest_gap() -> None:

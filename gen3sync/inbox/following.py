@@ -1,0 +1,125 @@
+"""Which mirrors are followed now: the configuration resolved against what the key may read, and kept up to date."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from gen3sync.catalog import Catalog
+from gen3sync.config import InboxSettings, MirrorSettings
+from gen3sync.errors import Gen3SyncError
+from gen3sync.files import folder_error
+from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, resolve
+from gen3sync.inbox.publish import Folder
+from gen3sync.inbox.schedule import Timing
+from gen3sync.names import Project
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """The mirrors of one `[[inbox.mirror]]` in one project: looked at together, by one job."""
+
+    name: str
+    project: Project
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.project}"
+
+
+class Following:
+    """Thread-safe."""
+
+    def __init__(self, settings: InboxSettings, catalog: Catalog, memory: Memory, folder: Folder) -> None:
+        self._catalog = catalog
+        self._memory = memory
+        self._folder = folder
+        named = [(each.name or f"mirror-{number}", each) for number, each in enumerate(settings.mirror, 1)]
+        self._wanted = tuple(_wanted(name, each, settings.filename) for name, each in named)
+        self.timings = {name: Timing(e.every, e.cron, e.timezone, e.jitter) for name, e in named}
+        self.max_ages = {name: each.max_age for name, each in named}
+        self._lock = threading.Lock()
+        self._now = Resolution(())
+        self._trouble = ""
+        self._left: set[str] = set()
+
+    def from_memory(self) -> None:
+        """What was followed before a restart, as far as the configuration still wants it: the commons may be down."""
+        before = self._memory.followed()
+        projects = tuple(dict.fromkeys(mirror.project for mirror in before))
+        nodes = self._nodes(tuple(dict.fromkeys(mirror.node for mirror in before)))
+        known = {mirror.name for mirror in before}
+        found = resolve(self._wanted, projects, nodes)
+        with self._lock:
+            self._now = Resolution(tuple(mirror for mirror in found.mirrors if mirror.name in known))
+
+    def resolve(self) -> None:
+        """Asks the catalog. Raises Gen3SyncError when it knows nothing; what was followed is followed on."""
+        try:
+            projects = self._catalog.readable()
+            dictionary = self._catalog.dictionary()
+        except Gen3SyncError as error:
+            with self._lock:
+                self._trouble = f"Which projects and nodes there are cannot be found out: {error}"
+            raise
+        nodes = tuple(
+            NodeKind(name, node.category, node.submittable)
+            for name in (*dictionary.order, *sorted(set(dictionary.nodes) - set(dictionary.order)))
+            if (node := dictionary.nodes[name])
+        )
+        with self._lock:
+            before = {m.name: m for m in (*self._memory.followed(), *self._now.mirrors, *self._now.vanished)}
+        found = resolve(self._wanted, projects, nodes, before.values())
+        with self._lock:
+            told = set(self._now.problems)
+            self._now, self._trouble = found, ""
+        for problem in found.problems:
+            if problem not in told:
+                log.warning("%s", problem)
+        self._unfollow(set(before) - {m.name for m in (*found.mirrors, *found.vanished)})
+
+    def every(self) -> tuple[Mirror, ...]:
+        """All mirrors, those whose project is gone included."""
+        with self._lock:
+            return self._now.mirrors + self._now.vanished
+
+    def vanished(self) -> frozenset[Mirror]:
+        with self._lock:
+            return frozenset(self._now.vanished)
+
+    def of(self, group: Group) -> tuple[Mirror, ...]:
+        return tuple(m for m in self.every() if m.group == group.name and m.project == group.project)
+
+    def groups(self) -> dict[Group, Timing]:
+        """The groups that have mirrors, with when they are due."""
+        found = dict.fromkeys(Group(mirror.group, mirror.project) for mirror in self.every())
+        return {group: self.timings[group.name] for group in found if group.name in self.timings}
+
+    def problems(self) -> tuple[str, ...]:
+        with self._lock:
+            return self._now.problems + ((self._trouble,) if self._trouble else ())
+
+    def _nodes(self, names: tuple[str, ...]) -> tuple[NodeKind, ...]:
+        try:
+            dictionary = self._catalog.dictionary() if names else None
+        except Gen3SyncError:
+            dictionary = None
+        categories = {name: node.category for name, node in dictionary.nodes.items()} if dictionary else {}
+        return tuple(NodeKind(name, categories.get(name, ""), submittable=True) for name in names)
+
+    def _unfollow(self, names: set[str]) -> None:
+        for name in sorted(names - self._left):
+            try:
+                self._folder.unfollow(name)
+            except OSError as error:
+                log.warning("%s", folder_error(f"The index beside {name} cannot be written", error).what)
+                continue
+            self._left.add(name)
+        self._left &= names
+
+
+def _wanted(name: str, settings: MirrorSettings, filename: str) -> Wanted:
+    return Wanted(name, settings.projects, settings.nodes, Format(settings.format.value), filename)

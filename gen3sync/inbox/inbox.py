@@ -1,0 +1,272 @@
+"""The inbox: which mirrors there are, when each is looked at, and how they are.
+
+Puts the room together and speaks to the scheduler. One APScheduler job looks at the mirrors of one `[[inbox.mirror]]`
+in one project (a `Round`); a thread of the inbox's own watches the clock, finds projects that come and go, and shows
+that the inbox lives. Whether anything changed, and what an export is worth, is decided elsewhere (`rounds`, `refresh`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gen3sync.catalog import Catalog
+from gen3sync.clock import Clock
+from gen3sync.commons.client import CommonsClient
+from gen3sync.config import Settings
+from gen3sync.errors import Gen3SyncError, NotFoundError
+from gen3sync.files import folder_error, remove_leftovers
+from gen3sync.inbox import guards
+from gen3sync.inbox.detect import Why
+from gen3sync.inbox.export import StoppedError
+from gen3sync.inbox.following import Following, Group
+from gen3sync.inbox.jobs import Jobs
+from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.plan import Mirror, select
+from gen3sync.inbox.publish import Folder
+from gen3sync.inbox.refresh import Limits, Refresher, Told
+from gen3sync.inbox.rounds import Result, Round, Rounds
+from gen3sync.inbox.state import InboxStatus, inbox_status
+from gen3sync.ledger import EventLevel, Ledger, Refresh
+from gen3sync.names import Project
+
+log = logging.getLogger(__name__)
+
+_TURN = 15.0
+_RESOLVE_EVERY = 300.0
+_BEAT_WITHIN = 180.0
+# A wall clock that moved this much against the monotonic one was set, or the machine slept.
+_JUMP = 30.0
+
+
+class Inbox:
+    """Safe for many threads. `run_once`, `accept` and `status` work with and without a scheduler."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: CommonsClient,
+        catalog: Catalog,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        heartbeat: Callable[[str, float], None] = lambda _name, _within: None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._ledger = ledger
+        self._heartbeat = heartbeat
+        self._stop = threading.Event()
+        self._memory = Memory(ledger)
+        self._folder = Folder(settings.inbox.path, _address(client))
+        horizon = timedelta(seconds=settings.commons.horizon)
+        limits = Limits(settings.inbox.max_shrink, settings.commons.deadline, horizon)
+        self._refresher = Refresher(
+            client,
+            catalog,
+            self._memory,
+            self._folder,
+            clock,
+            settings.state.path / "mirrors",
+            limits,
+            self._stop.is_set,
+        )
+        self._rounds = Rounds(
+            client,
+            self._memory,
+            self._folder,
+            self._refresher,
+            clock,
+            parallel=settings.inbox.parallel,
+            horizon=horizon,
+            full_every=timedelta(seconds=settings.inbox.full_every),
+            may_query=lambda project: _may_query(catalog, project),
+        )
+        self._following = Following(settings.inbox, catalog, self._memory, self._folder)
+        self._jobs: Jobs | None = None
+        self._watch: threading.Thread | None = None
+        self._touched: dict[Project, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def start(self, scheduler: Any) -> None:
+        """Adds the jobs to a BackgroundScheduler, started or not. Asks the commons nothing yet."""
+        self._open_folder()
+        self._following.from_memory()
+        self._jobs = Jobs(
+            scheduler, self._clock, self._settings.inbox.parallel, self._run_group, self._looked_at, self._missed
+        )
+        self._jobs.follow(self._following.groups())
+        self._watch = threading.Thread(target=self._serve, name="gen3sync-inbox", daemon=True)
+        self._watch.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Takes no more work and gives up exports at hand (the old files stay). Whether all ended in `timeout` s."""
+        self._stop.set()
+        if self._jobs is not None:
+            self._jobs.close()
+        self._rounds.close()
+        waiter = threading.Thread(target=self._rounds.wait, daemon=True)
+        waiter.start()
+        waiter.join(timeout)
+        if self._watch is not None:
+            self._watch.join(timeout)
+        return not waiter.is_alive() and not (self._watch is not None and self._watch.is_alive())
+
+    def run_once(
+        self, names: Sequence[str] | None = None, progress: Told = lambda _node, _rows: None
+    ) -> tuple[Refresh, ...]:
+        """Looks at all mirrors (None), or exports those named: a file, a group, a project, a node, globs.
+
+        Returns a row for each mirror about which something could be said. Raises NotFoundError for a name that means no
+        mirror, Gen3SyncError when nothing is known of the commons, LedgerError.
+        """
+        self._open_folder()
+        self._following.resolve()
+        mirrors, asked = self._chosen(names)
+        return self._run_projects(mirrors, Why.ASKED if asked else None, progress)
+
+    def accept(self, name: str, progress: Told = lambda _node, _rows: None) -> tuple[Refresh, ...]:
+        """Exports what `name` means once with the guards lifted. Raises as `run_once`."""
+        self._mark()
+        self._following.resolve()
+        mirrors, _ = self._chosen([name])
+        return self._run_projects(mirrors, Why.ASKED, progress, accept=True)
+
+    def touched(self, project: Project, nodes: Iterable[str]) -> None:
+        """We wrote to these nodes: their mirrors are looked at at once (at the next pass where no scheduler runs)."""
+        if self._jobs is None or self._stop.is_set():
+            return
+        with self._lock:
+            self._touched.setdefault(project, set()).update(nodes)
+        self._jobs.at_once(f"inbox touched {project}", lambda: self._run_touched(project))
+
+    def status(self) -> InboxStatus:
+        """How all mirrors are. Cheap; asks nobody."""
+        next_runs = self._jobs.next_runs() if self._jobs is not None else {}
+        return inbox_status(self._folder.root, self._following, self._memory, next_runs, self._clock.now())
+
+    def _chosen(self, names: Sequence[str] | None) -> tuple[tuple[Mirror, ...], bool]:
+        every = self._following.every()
+        if names is None:
+            return every, False
+        chosen, unknown = select(every, names)
+        if unknown:
+            known = ", ".join(sorted({mirror.group for mirror in every} | {str(m.project) for m in every})) or "none"
+            raise NotFoundError(
+                f"No mirror is called {', '.join(map(repr, unknown))}.",
+                f"There are {known}; a file below the inbox, a node as PROGRAM/PROJECT/NODE, and globs work too.",
+            )
+        return chosen, True
+
+    def _run_projects(
+        self, mirrors: Sequence[Mirror], asked: Why | None, told: Told, *, accept: bool = False
+    ) -> tuple[Refresh, ...]:
+        found: list[Refresh] = []
+        for project in dict.fromkeys(mirror.project for mirror in mirrors):
+            mine = tuple(mirror for mirror in mirrors if mirror.project == project)
+            found.extend(self._run(Round(project, mine, asked, accept), told).refreshes)
+        return tuple(found)
+
+    def _run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
+        """A round, without the mirrors whose project is gone: those are told as guarded."""
+        gone = self._following.vanished()
+        held = tuple(self._refresher.hold(m, guards.vanished(m.project)) for m in it.mirrors if m in gone)
+        rest = tuple(mirror for mirror in it.mirrors if mirror not in gone)
+        if not rest:
+            return Result(held)
+        result = self._rounds.run(Round(it.project, rest, it.asked, it.accept), told)
+        return Result(held + result.refreshes, result.failure)
+
+    def _run_group(self, group: Group) -> None:
+        """A scheduled job. Raises what a listener should hear of."""
+        if self._stop.is_set() or self._jobs is None or self._jobs.backs_off(group):
+            return
+        mirrors = self._following.of(group)
+        if not mirrors:
+            return
+        try:
+            result = self._run(Round(group.project, mirrors))
+        except (StoppedError, RuntimeError):
+            if not self._stop.is_set():
+                raise
+            return
+        self._jobs.ended(group, result.failure)
+
+    def _run_touched(self, project: Project) -> None:
+        with self._lock:
+            nodes = self._touched.pop(project, set())
+        mirrors = tuple(m for m in self._following.every() if m.project == project and m.node in nodes)
+        if not mirrors or self._stop.is_set():
+            return
+        try:
+            self._run(Round(project, mirrors, Why.TOUCHED))
+        except (StoppedError, RuntimeError):
+            if not self._stop.is_set():
+                raise
+
+    def _serve(self) -> None:
+        """The inbox's own thread: resolves, watches the clock, beats."""
+        resolved = None
+        wall, steady = self._clock.now(), self._clock.monotonic()
+        while not self._stop.is_set():
+            self._heartbeat("inbox", _BEAT_WITHIN)
+            now = self._clock.monotonic()
+            drift = (self._clock.now() - wall).total_seconds() - (now - steady)
+            if abs(drift) > _JUMP and self._jobs is not None:
+                wall, steady = self._clock.now(), now
+                log.warning("the clock jumped", extra={"seconds": round(drift)})
+                self._jobs.again(self._following.groups())
+            if resolved is None or now - resolved >= _RESOLVE_EVERY:
+                resolved = now
+                self._resolve()
+            self._clock.wait(self._stop, _TURN)
+
+    def _resolve(self) -> None:
+        try:
+            self._following.resolve()
+        except Gen3SyncError as error:
+            log.info("the mirrors could not be resolved: %s", error)
+        except Exception:  # the thread that all mirrors hang on outlives a fault in one of its turns
+            log.exception("the mirrors could not be resolved")
+        if self._jobs is not None and not self._stop.is_set():
+            self._jobs.follow(self._following.groups())
+
+    def _looked_at(self, group: Group) -> datetime | None:
+        return self._memory.looked_at(self._following.of(group))
+
+    def _missed(self, text: str) -> None:
+        log.error("%s", text)
+        self._memory.tell(EventLevel.ERROR, "inbox", text)
+
+    def _open_folder(self) -> None:
+        """Marks an inbox that is new; one that has lost its marker is left alone."""
+        note = f"inbox:marked:{self._folder.root}"
+        if self._folder.mounted:
+            remove_leftovers(self._folder.root)
+        if self._folder.mounted or not self._ledger.notes.get(note):
+            self._mark()
+
+    def _mark(self) -> None:
+        try:
+            self._folder.mark()
+        except OSError as error:
+            raise folder_error(f"The inbox {self._folder.root} cannot be used", error) from error
+        self._ledger.notes.set(f"inbox:marked:{self._folder.root}", True)
+
+
+def _address(client: CommonsClient) -> str:
+    try:
+        return client.url
+    except Gen3SyncError:
+        return ""
+
+
+def _may_query(catalog: Catalog, project: Project) -> bool:
+    try:
+        rights = catalog.permissions()
+    except Gen3SyncError:
+        return True
+    return not rights.known or rights.may_query(project)

@@ -1,0 +1,192 @@
+"""Puts proven mirrors into the inbox, and knows whether what lies there is still what was put.
+
+1. Readers see the old whole file or the new whole file (`files.write_atomic`).
+2. Content that did not change is not written again; only `checked_at` in the index moves.
+3. A file somebody edited is never overwritten: it is kept beside as `NAME.local-TIME`.
+4. Nothing is written into an inbox whose marker is gone: its disk is probably not mounted.
+
+Raises OSError as the system gives it (full, read-only, quota …); the old file is then as it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO
+
+from gen3sync.files import Fingerprint, inside, sha256_file, unique_path, write_atomic
+from gen3sync.inbox.index import Entry, read_index, write_index
+from gen3sync.inbox.plan import Mirror
+from gen3sync.inbox.render import Rendered, Text
+
+MARKER = ".gen3sync-inbox"
+_MARKER_TEXT = b"gen3sync mirrors a Gen3 data commons into this folder. Without this file it writes nothing here.\n"
+UNTELLABLE = ".untellable.jsonl"
+# How often "checked at" of an unchanged mirror is written down; a mirror may be checked every few seconds.
+INDEX_EVERY = timedelta(seconds=60)
+
+
+class Standing(Enum):
+    """What lies at a mirror's path."""
+
+    INTACT = "what was published"
+    MISSING = "nothing"
+    EDITED = "something else"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did: whether the file was written, and where local edits were kept."""
+
+    written: bool
+    kept_aside: str | None = None
+
+
+class Unmounted(Exception):  # noqa: N818 - becomes a guard's reason
+    """The inbox has lost its marker."""
+
+
+class Folder:
+    """The inbox folder. Thread-safe for different mirrors; one mirror is published by one thread at a time."""
+
+    def __init__(self, root: Path, commons: str) -> None:
+        self.root = root
+        self._commons = commons
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[Fingerprint, str]] = {}
+
+    def mark(self) -> None:
+        """Leaves the marker, making the folder where it is missing. Raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not (self.root / MARKER).exists():
+            write_atomic(self.root / MARKER, _MARKER_TEXT, mode=0o644)
+
+    @property
+    def mounted(self) -> bool:
+        return (self.root / MARKER).is_file()
+
+    def path(self, mirror: Mirror) -> Path:
+        return self.root / mirror.name
+
+    def entry(self, mirror: Mirror) -> Entry | None:
+        """What the index knows of the mirror."""
+        path = self.path(mirror)
+        with self._lock:
+            return read_index(path.parent).get(path.name)
+
+    def standing(self, mirror: Mirror, sha256: str | None) -> Standing:
+        """Whether the file is the one with `sha256`. It is read again only when its stat has changed."""
+        found = self._hash(mirror)
+        if found is None:
+            return Standing.MISSING
+        if sha256 is not None and found == sha256:
+            return Standing.INTACT
+        entry = self.entry(mirror)
+        if entry is not None and found in (entry.sha256, entry.next):
+            return Standing.INTACT if sha256 is None else Standing.MISSING  # ours, but of a refresh cut short
+        return Standing.EDITED
+
+    def publish(self, mirror: Mirror, made: Rendered, entry: Entry, *, previous: str | None, at: datetime) -> Published:
+        """Makes the mirror's file hold what was rendered; `entry` goes to the index.
+
+        `previous` is the sha256 published last. `at` is when the commons held this; it becomes the file's mtime.
+        Raises Unmounted, OSError.
+        """
+        if not self.mounted:
+            raise Unmounted
+        path, sha256 = self.path(mirror), made.text.sha256
+        if not inside(self.root, path.parent):
+            raise OSError(errno.EXDEV, "its folder is a link that leads out of the inbox", str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        standing = self.standing(mirror, previous)
+        written = self._hash(mirror) != sha256
+        kept = None
+        if written:
+            if standing is Standing.EDITED:
+                kept = _keep_aside(path, at)
+            self._note(path, lambda old: replace(old or entry, next=sha256))
+            self._list_untellable(path, made)
+            write_atomic(path, lambda out: _pour(made.text, out), mtime=at.timestamp())
+        self._note(path, lambda _: entry)
+        return Published(written, kept)
+
+    def _list_untellable(self, path: Path, made: Rendered) -> None:
+        """What the file cannot say is listed before the file says the rest."""
+        beside = path.with_name(path.name + UNTELLABLE)
+        if made.notes is not None:
+            notes = made.notes
+            write_atomic(beside, lambda out: _pour(notes, out))
+        else:
+            beside.unlink(missing_ok=True)
+
+    def checked(self, mirror: Mirror, at: datetime, signature: str) -> None:
+        """Moves `checked_at`, at most once in INDEX_EVERY. Raises OSError."""
+        path = self.path(mirror)
+        with self._lock:
+            entries = read_index(path.parent)
+            entry = entries.get(path.name)
+            if entry is None:
+                return
+            age = at - datetime.fromisoformat(entry.checked_at)
+            if timedelta() <= age < INDEX_EVERY and entry.followed:
+                return
+            entries[path.name] = replace(entry, checked_at=at.isoformat(), signature=signature, followed=True)
+            write_index(path.parent, self._commons, entries)
+
+    def unfollow(self, name: str) -> None:
+        """Marks a mirror that left the configuration; its file stays. Raises OSError."""
+        path = self.root / name
+        with self._lock:
+            entries = read_index(path.parent)
+            entry = entries.get(path.name)
+            if entry is not None and entry.followed:
+                entries[path.name] = replace(entry, followed=False)
+                write_index(path.parent, self._commons, entries)
+
+    def _note(self, path: Path, change: Callable[[Entry | None], Entry]) -> None:
+        with self._lock:
+            entries = read_index(path.parent)
+            entries[path.name] = change(entries.get(path.name))
+            write_index(path.parent, self._commons, entries)
+
+    def _hash(self, mirror: Mirror) -> str | None:
+        path = self.path(mirror)
+        try:
+            now = Fingerprint.at(path)
+            known = self._seen.get(mirror.name)
+            if known is None or known[0] != now:
+                self._seen[mirror.name] = known = (now, sha256_file(path))
+            return known[1]
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO):
+                return ""  # a link, a folder, a FIFO: certainly not what was published
+            raise
+
+
+def _pour(text: Text, out: BinaryIO) -> None:
+    with text.path.open("rb") as source:
+        shutil.copyfileobj(source, out, 1 << 20)
+    if out.tell() != text.size:
+        raise OSError(errno.EIO, "the spooled text has changed", str(text.path))
+
+
+def _keep_aside(path: Path, at: datetime) -> str:
+    """A second name for what somebody put at `path`; readers of `path` see it until the mirror takes its place."""
+    aside = unique_path(path.parent, f"{path.name}.local-{at:%Y%m%dT%H%M%SZ}")
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except OSError:
+        if path.is_symlink() or path.is_dir():
+            path.rename(aside)
+        else:
+            shutil.copy2(path, aside)
+    return aside.name

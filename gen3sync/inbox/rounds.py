@@ -1,0 +1,199 @@
+"""A round: the mirrors of one project looked at together, with one question to the commons.
+
+Asks for the project's signature, decides for each mirror (`detect`), and hands what must be exported to `refresh`, a
+few at once. Leaves to others: when a round is due (`inbox`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gen3sync.clock import Clock
+from gen3sync.commons import replies
+from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.queries import signature
+from gen3sync.files import folder_error
+from gen3sync.inbox import detect
+from gen3sync.inbox.detect import Known, Signature, Why
+from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.plan import Mirror
+from gen3sync.inbox.publish import Folder, Standing
+from gen3sync.inbox.refresh import Done, Refresher, Task, Told
+from gen3sync.ledger import EventLevel, NewRefresh, Outcome, Refresh
+from gen3sync.names import Project
+
+log = logging.getLogger(__name__)
+
+# Without signatures every look is an export, so there are fewer of them than `every` may ask for.
+BLIND_EVERY = timedelta(minutes=5)
+# A commons that has no GraphQL is asked again whether it has some by now.
+_LOOK_AGAIN = 3600.0
+# How long a mirror that could not be published rests while its signature stays the same.
+_PAUSES = {Outcome.GUARDED: timedelta(hours=1), Outcome.FAILED: timedelta(minutes=5)}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What to look at. `asked`: a person or our own submission wants it, so nothing is left out for being too soon."""
+
+    project: Project
+    mirrors: tuple[Mirror, ...]
+    asked: Why | None = None
+    accept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was written down, and the worst that the commons said."""
+
+    refreshes: tuple[Refresh, ...] = ()
+    failure: replies.Failure | None = None
+
+
+class Rounds:
+    """Thread-safe. `close` waits for the exports at hand."""
+
+    def __init__(
+        self,
+        client: CommonsClient,
+        memory: Memory,
+        folder: Folder,
+        refresher: Refresher,
+        clock: Clock,
+        *,
+        parallel: int,
+        horizon: timedelta,
+        full_every: timedelta,
+        may_query: Callable[[Project], bool],
+    ) -> None:
+        self._client = client
+        self._memory = memory
+        self._folder = folder
+        self._refresher = refresher
+        self._clock = clock
+        self._horizon = horizon
+        self._full_every = full_every
+        self._may_query = may_query
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="gen3sync-export")
+        self._lock = threading.Lock()
+        self._blind_until: float | None = None
+        self.sees = True
+
+    def run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
+        """Looks, exports what is to be, and waits for it. Raises StoppedError, LedgerError."""
+        seen = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
+        now = self._clock.now()
+        unchanged: list[tuple[NewRefresh | None, Known]] = []
+        wanted: dict[str, list[tuple[Mirror, Why]]] = {}
+        for mirror in it.mirrors:
+            why = self._why(mirror, seen, it)
+            if why is None:
+                continue
+            if why is Why.UNCHANGED and seen is not None:
+                past = self._memory.of(mirror)
+                known = detect.after_look(past.known, seen, now)
+                unchanged.append((self._memory.unchanged(mirror, known, now), known))
+                self._checked(mirror, known.signature)
+            else:
+                wanted.setdefault(mirror.node, []).append((mirror, why))
+        rows = [(new, known) for new, known in unchanged if new is not None]
+        refreshes = list(self._memory.finished_all(rows)) if rows else []
+        if any(why is Why.BACKWARDS for each in wanted.values() for _, why in each):
+            text = f"{it.project}: the commons counts fewer transactions than before; all is exported again."
+            log.warning("the commons went back", extra={"project": str(it.project)})
+            self._memory.tell(EventLevel.WARNING, "backwards", text)
+        tasks = [
+            Task(it.project, node, tuple(mirror for mirror, _ in each), each[0][1], seen, it.accept)
+            for node, each in wanted.items()
+        ]
+        failure: replies.Failure | None = None
+        for done in self._exports(tasks, told):
+            refreshes.extend(done.refreshes)
+            failure = failure or done.failure
+        return Result(tuple(refreshes), failure)
+
+    def close(self) -> None:
+        """Takes no more exports and gives up those that wait."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def wait(self) -> None:
+        """Until the exports at hand have ended."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _exports(self, tasks: Sequence[Task], told: Told) -> list[Done]:
+        if len(tasks) == 1:
+            # No other thread for the usual case, but within the same bound.
+            return [self._pool.submit(self._refresher.refresh, tasks[0], told).result()]
+        futures: list[Future[Done]] = [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]
+        return [future.result() for future in futures]
+
+    def _why(self, mirror: Mirror, seen: Signature | None, it: Round) -> Why | None:
+        """Why to export the mirror; UNCHANGED, or None when nothing can be said and it is too soon to export."""
+        past = self._memory.of(mirror)
+        now = self._clock.now()
+        if it.asked is not Why.ASKED and past.tried == (seen.of(mirror.node) if seen is not None else None):
+            # It was held back, or failed, and the commons still says the same: no need to try each time.
+            outcome = past.last.outcome if past.last is not None else None
+            if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now):
+                return None
+        if past.success is None or self._standing(mirror, past.success.sha256) is not Standing.INTACT:
+            return Why.FIRST
+        if it.asked is Why.ASKED:
+            return Why.ASKED
+        why = detect.decide(past.known, seen, mirror.node, now, horizon=self._horizon, full_every=self._full_every)
+        if why is Why.BLIND and it.asked is not Why.TOUCHED and _within(BLIND_EVERY, past.exported_at, now):
+            return None
+        return why
+
+    def _standing(self, mirror: Mirror, sha256: str | None) -> Standing:
+        try:
+            return self._folder.standing(mirror, sha256)
+        except OSError:
+            return Standing.EDITED  # what cannot be read cannot be trusted; publishing will say what is wrong
+
+    def _checked(self, mirror: Mirror, text: str) -> None:
+        try:
+            self._folder.checked(mirror, self._clock.now(), text)
+        except OSError as error:
+            log.warning("%s", folder_error(f"The index beside {mirror.name} cannot be written", error).what)
+
+    def _look(self, project: Project, nodes: Sequence[str]) -> Signature | None:
+        """The signature, or None where there is none to be had. What it means then is `_why`'s."""
+        if not self._may_query(project):
+            self._say_blind("forbidden", f"The key may not query {project} through GraphQL (service peregrine).")
+            return None
+        with self._lock:
+            if self._blind_until is not None and self._clock.monotonic() < self._blind_until:
+                return None
+        answer = signature(self._client, project, [node for node in nodes if _NAME.fullmatch(node)])
+        match answer:
+            case replies.Signature():
+                with self._lock:
+                    self._blind_until, self.sees = None, True
+                return Signature.read(answer)
+            case replies.Unknown(reason=reason):
+                log.info("unknown: %s", reason, extra={"project": str(project)})
+            case replies.Missing() | replies.Broken(cause=replies.BrokenCause.CONTENT):
+                with self._lock:
+                    self._blind_until, self.sees = self._clock.monotonic() + _LOOK_AGAIN, False
+                self._say_blind("missing", f"The commons has no GraphQL ({answer.message.rstrip('.')}).")
+            case _:
+                log.info("no signature: %s", answer.message, extra={"project": str(project)})
+        return None
+
+    def _say_blind(self, what: str, reason: str) -> None:
+        if self._memory.once(f"no graphql: {what}"):
+            text = f"{reason} Mirrors are exported whole each time, at most every {BLIND_EVERY.seconds // 60} minutes."
+            log.warning("%s", text)
+            self._memory.tell(EventLevel.WARNING, "no-graphql", text)
+
+
+def _within(span: timedelta, since: datetime | None, now: datetime) -> bool:
+    return since is not None and timedelta() <= now - since < span

@@ -1,0 +1,86 @@
+"""How the mirrors are, as data for status.json and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gen3sync.inbox.following import Following, Group
+from gen3sync.inbox.memory import Memory, key_of
+from gen3sync.inbox.plan import Mirror
+from gen3sync.inbox.schedule import Timing, period
+from gen3sync.ledger import MirrorKey, Outcome
+
+# A mirror is stale when it missed two looks and a little more, unless `max_age` says otherwise.
+_GRACE = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorState:
+    """One mirror. `file` is below the inbox; `age` is seconds since the commons was last known to hold just this."""
+
+    mirror: Mirror
+    file: str
+    rows: int | None
+    bytes: int | None
+    exported_at: datetime | None
+    checked_at: datetime | None
+    age: float | None
+    outcome: Outcome | None
+    reason: str
+    next_run: datetime | None
+    stale: bool
+
+    @property
+    def key(self) -> MirrorKey:
+        """Its key in the ledger."""
+        return key_of(self.mirror)
+
+
+@dataclass(frozen=True, slots=True)
+class InboxStatus:
+    """All mirrors, and what about the configuration could not be followed."""
+
+    path: Path
+    mirrors: tuple[MirrorState, ...]
+    problems: tuple[str, ...]
+
+
+def inbox_status(
+    path: Path, following: Following, memory: Memory, next_runs: Mapping[Group, datetime], now: datetime
+) -> InboxStatus:
+    """Puts together what is known. Asks nobody."""
+    limits = {name: following.max_ages.get(name) or _limit(timing, now) for name, timing in following.timings.items()}
+    mirrors = tuple(_state(mirror, memory, next_runs, limits, now) for mirror in following.every())
+    return InboxStatus(path, mirrors, following.problems())
+
+
+def _limit(timing: Timing, now: datetime) -> float:
+    return 2 * period(timing, now) + _GRACE
+
+
+def _state(
+    mirror: Mirror,
+    memory: Memory,
+    next_runs: Mapping[Group, datetime],
+    limits: Mapping[str, float],
+    now: datetime,
+) -> MirrorState:
+    past = memory.of(mirror)
+    last, success = past.last, past.success
+    age = max(0.0, (now - past.checked_at).total_seconds()) if past.checked_at is not None else None
+    return MirrorState(
+        mirror,
+        mirror.name,
+        success.rows if success else None,
+        success.bytes if success else None,
+        past.exported_at,
+        past.checked_at,
+        age,
+        last.outcome if last else None,
+        last.reason if last else "",
+        next_runs.get(Group(mirror.group, mirror.project)),
+        age is None or age > limits.get(mirror.group, float("inf")),
+    )
