@@ -175,11 +175,11 @@ def _unknown(location: Location, model: type[BaseModel] | None) -> Fault:
     name, own = str(location[-1]), list(model.model_fields if model else ())
     where = dotted(location[:-1])
     what = f"[{where}] has no such key" if where else "there is no such section"
+    for section, key in _everything():
+        if key == name:
+            return Fault(location, f"{what}; `{key}` belongs under {section}")
     if close := difflib.get_close_matches(name, own, 1, 0.6):
         return Fault(location, f"{what}; did you mean `{close[0]}`?")
-    for section, key in _everything():
-        if key == name or (not where and section == name):
-            return Fault(location, f"{what}; `{key}` belongs under {section}")
     return Fault(location, f"{what}; there are {', '.join(own)}")
 
 
