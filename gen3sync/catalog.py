@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -131,7 +131,7 @@ class Catalog:
         if not rights.known:
             asked = self._client.permissions()
             rights = asked if isinstance(asked, Permissions) else rights
-        return {"username": user.username, "email": user.email, "authz": rights.to_json()}
+        return {"username": user.username, "email": user.email, "authz": rights.to_json(), "known": rights.known}
 
     def _versions(self) -> dict[str, str] | Failure:
         version = self._client.version()
@@ -262,4 +262,5 @@ def _read_projects(raw: Any) -> tuple[Project, ...]:
 
 
 def _read_user(raw: Any) -> User:
-    return User(str(raw["username"]), str(raw["email"]), Permissions.from_json(raw["authz"]))
+    rights = replace(Permissions.from_json(raw["authz"]), known=raw["known"] is True)
+    return User(str(raw["username"]), str(raw["email"]), rights)

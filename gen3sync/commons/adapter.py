@@ -84,12 +84,16 @@ class Guard:
 
 @contextlib.contextmanager
 def guarding(guard: Guard) -> Iterator[None]:
-    """Requests of this thread belong to `guard` within the block."""
+    """Requests of this thread belong to `guard` within the block.
+
+    Blocks nest: a request that needs a token first makes the exchange's request, then goes on under its own guard.
+    """
+    before: Guard | None = getattr(_current, "guard", None)
     _current.guard = guard
     try:
         yield
     finally:
-        _current.guard = None
+        _current.guard = before
 
 
 class _Watched:

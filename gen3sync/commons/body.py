@@ -58,7 +58,8 @@ class Body:
             data = self._step(size)
             if data:
                 self.produced += len(data)
-                if self.produced > _RATIO_FROM and self.produced > _RATIO * max(self.received, 1):
+                unfolded = self.received - len(self._waiting)
+                if self.produced > max(_RATIO_FROM, _RATIO * unfolded):
                     raise BodyError(self._broken("a body that unfolds beyond all measure"))
                 return data
         return b""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from requests.auth import AuthBase
@@ -170,7 +171,7 @@ class CommonsClient:
             return user.permissions
         data = self._object("/authz/mapping")
         if isinstance(data, dict):
-            return Permissions.from_json(data)
+            return replace(Permissions.from_json(data), known=True)
         return user.permissions if isinstance(user, User) else user
 
     def _records(self, project: Project, ids: tuple[str, ...]) -> tuple[Record, ...] | Refused | Failure:
