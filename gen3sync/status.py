@@ -138,8 +138,8 @@ class MirrorStatus:
     path: str | None = None
     next_run_at: str | None = None
     reason: str = ""
-    max_age: float | None = None
-    """Seconds after which the mirror counts as too old, where the configuration says so."""
+    stale: bool = False
+    """Older than `max_age`, or than two looks and a little more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,16 +290,11 @@ def _worries(status: Status, now: datetime) -> list[str]:
         bad = sum(mirror.outcome == outcome for mirror in status.inbox.mirrors)
         if bad:
             reasons.append(f"{bad} mirror{'s' * (bad != 1)} {outcome}")
-    old = sum(_too_old(mirror, now) for mirror in status.inbox.mirrors)
+    # A mirror that was never there is either on its way or counted as failed.
+    old = sum(mirror.stale and mirror.checked_at is not None for mirror in status.inbox.mirrors)
     if old:
-        reasons.append(f"{old} mirror{'s' * (old != 1)} older than max_age")
+        reasons.append(f"{old} mirror{'s' * (old != 1)} older than {'they' if old != 1 else 'it'} should be")
     return reasons + list(status.inbox.problems)
-
-
-def _too_old(mirror: MirrorStatus, now: datetime) -> bool:
-    if mirror.max_age is None or mirror.checked_at is None:
-        return False
-    return (now - moment(mirror.checked_at)).total_seconds() > mirror.max_age
 
 
 def process_alive(status: Status) -> bool:

@@ -9,9 +9,7 @@ from gen3sync.cli.invocation import Invocation, verb
 
 @verb("run", short_help="The daemon, in the foreground: outbox, inbox and tokens until told to stop.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Instead of [log] level.")
-@click.option(
-    "--log-format", type=click.Choice(["auto", "human", "keyvalue", "json"]), help="Instead of [log] format."
-)
+@click.option("--log-format", type=click.Choice(["auto", "human", "keyvalue", "json"]), help="Instead of [log] format.")
 def run(invocation: Invocation, log_level: str | None, log_format: str | None) -> int:
     """Serve outbox and inbox until stopped by Ctrl-C or SIGTERM.
 

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gen3sync import __version__
-from gen3sync.ledger import Drop, DropState, MirrorKey, Refresh
+from gen3sync.inbox.state import InboxStatus as InboxState
+from gen3sync.inbox.state import MirrorState
+from gen3sync.ledger import Drop, DropState
 from gen3sync.status import (
     CommonsStatus,
     DaemonState,
@@ -51,7 +53,7 @@ class Live:
     started_at: datetime
     config: str
     outbox: str
-    inbox: str
+    inbox: InboxState
     problem: str = ""
     heartbeats: dict[str, float] = field(default_factory=dict)
     commons: CommonsStatus = field(default_factory=lambda: CommonsStatus(""))
@@ -59,9 +61,6 @@ class Live:
     settling: int = 0
     watch: str = ""
     progress: dict[int, Progress] = field(default_factory=dict)
-    mirrors: tuple[MirrorKey, ...] = ()
-    next_runs: dict[MirrorKey, datetime | None] = field(default_factory=dict)
-    mirror_problems: tuple[str, ...] = ()
 
 
 def gather(ledger: Ledger, live: Live, now: datetime) -> Status:
@@ -82,7 +81,7 @@ def gather(ledger: Ledger, live: Live, now: datetime) -> Status:
         commons=live.commons,
         key=live.key,
         outbox=_outbox(ledger, live, open_drops, now),
-        inbox=InboxStatus(live.inbox, _mirrors(ledger, live), live.mirror_problems),
+        inbox=_inbox(live.inbox),
         events=tuple(
             EventStatus(_iso(event.at), str(event.level), event.text) for event in ledger.events.recent(_EVENTS)
         ),
@@ -139,28 +138,24 @@ def _project(drop: Drop) -> str | None:
     return f"{drop.program}/{drop.project}" if drop.program and drop.project else None
 
 
-def _mirrors(ledger: Ledger, live: Live) -> tuple[MirrorStatus, ...]:
-    latest: dict[MirrorKey, Refresh] = {refresh.key: refresh for refresh in ledger.refreshes.latest_all()}
-    good: dict[MirrorKey, Refresh] = {
-        refresh.key: refresh for refresh in ledger.refreshes.latest_all(success_only=True)
-    }
-    return tuple(_mirror(key, latest.get(key), good.get(key), live.next_runs.get(key)) for key in live.mirrors)
+def _inbox(state: InboxState) -> InboxStatus:
+    return InboxStatus(str(state.path), tuple(_mirror(mirror) for mirror in state.mirrors), state.problems)
 
 
-def _mirror(key: MirrorKey, last: Refresh | None, good: Refresh | None, next_run: datetime | None) -> MirrorStatus:
+def _mirror(state: MirrorState) -> MirrorStatus:
     return MirrorStatus(
-        mirror=key.mirror,
-        project=f"{key.program}/{key.project}",
-        node=key.node,
-        format=key.format,
-        outcome=str(last.outcome) if last else "never",
-        # The data is as old as the start of the refresh that proved it: what came after may be missing.
-        checked_at=_iso(good.started_at) if good else None,
-        rows=good.rows if good else None,
-        bytes=good.bytes if good else None,
-        path=good.path if good else None,
-        next_run_at=_iso_or_none(next_run),
-        reason=last.reason if last else "",
+        mirror=state.mirror.name,
+        project=str(state.mirror.project),
+        node=state.mirror.node,
+        format=str(state.mirror.format),
+        outcome=str(state.outcome) if state.outcome else "never",
+        checked_at=_iso_or_none(state.checked_at),
+        rows=state.rows,
+        bytes=state.bytes,
+        path=state.file,
+        next_run_at=_iso_or_none(state.next_run),
+        reason=state.reason,
+        stale=state.stale,
     )
 
 

@@ -20,7 +20,7 @@ def look(site: Site) -> Iterator[Finding]:
     elif abs(skew) > _MUCH:
         side = "behind" if skew > 0 else "ahead of"
         yield warn(
-            f"This machine's clock is {span(abs(skew))} {side} the commons'; times in receipts are off by that much.",
+            f"This machine's clock is {span(round(abs(skew)))} {side} the commons'; times in receipts are off by that much.",
             "Set the clock, best by NTP: timedatectl set-ntp true.",
         )
     else:

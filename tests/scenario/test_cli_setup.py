@@ -1,0 +1,176 @@
+"""A first day: a key, `init`, `check`, and the calls from the shell. Then the same with everything wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.sandbox.sandbox import Sandbox
+from tests.unit.cli.calling import Result, call
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(projects=["DEV-test", "DEV-closed", "QA-two"]) as running:
+        yield running
+
+
+@pytest.fixture
+def key(sandbox: Sandbox, tmp_path: Path) -> Path:
+    return sandbox.write_api_key(tmp_path / "key.json")
+
+
+@pytest.fixture
+def config(key: Path, tmp_path: Path) -> Path:
+    result = call("init", "--credentials", key, "--folder", tmp_path / "lab", "--yes")
+    assert result.code == 0, result.err
+    return tmp_path / "lab" / "gen3sync.toml"
+
+
+def test_init_asks_the_commons_instead_of_the_user(config: Path, sandbox: Sandbox) -> None:
+    folders = {path.relative_to(config.parent).as_posix() for path in config.parent.rglob("*") if path.is_dir()}
+    assert {"outbox/DEV/test", "outbox/DEV/closed", "outbox/QA/two", "inbox", "state"} <= folders
+    shown = call("config", "show", "--json", "-c", config).json
+    assert shown["inbox"]["mirror"][0]["projects"] == ["DEV/closed", "DEV/test", "QA/two"]
+
+
+def test_init_makes_folders_only_where_the_key_may_write(sandbox: Sandbox, key: Path, tmp_path: Path) -> None:
+    sandbox.deny("QA-two", "create")
+    result = call("init", "--credentials", key, "--folder", tmp_path / "lab", "--yes", "--json")
+    assert result.json["writable"] == ["DEV/closed", "DEV/test"]
+    assert not (tmp_path / "lab/outbox/QA").exists()
+
+
+def test_init_does_not_write_over_a_configuration(config: Path, key: Path) -> None:
+    before = config.read_bytes()
+    result = call("init", "--credentials", key, "--folder", config.parent, "--yes")
+    assert result.code == 73
+    assert "--force" in result.err
+    assert config.read_bytes() == before
+
+
+def test_init_works_while_the_commons_is_away(key: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.stop()
+    result = call("init", "--credentials", key, "--folder", tmp_path / "lab", "--yes")
+    assert result.code == 0
+    assert "not asked what the key may do" in result.out
+    assert call("config", "show", "-c", tmp_path / "lab/gen3sync.toml").code == 0
+
+
+def test_init_without_a_key_says_where_to_make_one(tmp_path: Path) -> None:
+    result = call("init", "--folder", tmp_path / "lab", "--yes")
+    assert result.code == 77
+    assert "There is no API key" in result.err
+    assert not (tmp_path / "lab").exists()
+
+
+def test_check_finds_nothing_wrong(config: Path) -> None:
+    result = call("check", "-c", config)
+    assert result.code == 0, result.out
+    assert result.out.endswith("nothing to mend\n")
+
+
+def checked(result: Result, check: str) -> tuple[str, str]:
+    """What the first finding of a check that is not ok says, and its remedy."""
+    (report,) = [report for report in result.json if report["check"] == check]
+    found = [finding for finding in report["findings"] if finding["level"] != "ok"]
+    return found[0]["what"], found[0]["remedy"]
+
+
+def test_check_names_a_folder_of_a_project_that_is_not_there(config: Path) -> None:
+    (config.parent / "outbox/DEV/Test").mkdir()
+    result = call("check", "--json", "-c", config)
+    assert result.code == 66
+    what, remedy = checked(result, "permissions")
+    assert "DEV/Test, which this commons does not have" in what
+    assert "upper and lower case differ" in remedy
+
+
+def test_check_names_lost_permissions(config: Path, sandbox: Sandbox) -> None:
+    sandbox.deny("QA-two")
+    result = call("check", "--json", "-c", config)
+    assert result.code == 77
+    assert "may not write to QA/two" in checked(result, "permissions")[0]
+
+
+def test_check_names_an_unknown_node(config: Path) -> None:
+    config.write_text(config.read_text().replace('nodes = ["*"]', 'nodes = ["sampel"]'))
+    result = call("check", "--json", "-c", config)
+    assert result.code == 78
+    what, remedy = checked(result, "nodes")
+    assert "'sampel'" in what
+    assert remedy == "Did you mean 'sample'?"
+
+
+def test_check_names_a_clock_that_is_wrong(config: Path, sandbox: Sandbox) -> None:
+    sandbox.set_clock_offset(1800)
+    result = call("check", "--json", "-c", config)
+    assert result.code == 0
+    what, remedy = checked(result, "clock")
+    assert "30 min behind the commons'" in what
+    assert "timedatectl" in remedy
+
+
+def test_check_names_a_key_that_ends_soon(config: Path, sandbox: Sandbox, key: Path) -> None:
+    sandbox.write_api_key(key, lifetime=3 * 86400)
+    result = call("check", "--json", "-c", config)
+    assert result.code == 0
+    assert "expires" in checked(result, "credentials")[0]
+
+
+def test_check_goes_on_as_far_as_it_can(config: Path, sandbox: Sandbox) -> None:
+    sandbox.stop()
+    result = call("check", "--json", "-c", config)
+    assert result.code == 75
+    skipped = {report["check"] for report in result.json if report["skipped"]}
+    assert skipped == {"clock", "permissions", "nodes"}
+
+
+def test_check_names_a_folder_that_cannot_be_written(config: Path) -> None:
+    # A file in its place, because root may write into any folder.
+    (config.parent / "inbox").rmdir()
+    (config.parent / "inbox").write_text("not a folder")
+    result = call("check", "--json", "-c", config)
+    assert result.code == 73
+    assert "inbox" in checked(result, "folders")[0]
+
+
+def test_the_calls_from_the_shell(config: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    node = next(iter(sandbox.commons.dictionary.nodes))
+    assert call("graphql", "{project{project_id}}", "-c", config).json["project"]
+    assert call("template", node, "-c", config).code in (0, 66)
+    told = call("token", "--json", "-c", config).json
+    assert told["user"] == "depositor@example.org"
+    revealed = call("token", "--reveal", "-c", config).out.strip()
+    assert revealed.startswith("eyJ")
+    assert "eyJ" not in json.dumps(told)
+
+
+def test_export_to_a_file_is_whole_or_not_there(config: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    result = call("export", "DEV/test", "--node", "sample", "--format", "json", "-o", out, "-c", config)
+    assert result.code == 0, result.err
+    assert json.loads(out.read_text()) == {"data": []}
+    assert call("export", "DEV/test", "--node", "nope", "-o", tmp_path / "no.tsv", "-c", config).code == 69
+    assert not (tmp_path / "no.tsv").exists()
+    assert call("export", "DEV/test", "-c", config).code == 64
+
+
+def test_config_schema_is_json() -> None:
+    assert call("config", "schema").json["properties"]["outbox"]
+
+
+def test_a_sandbox_fault_without_a_sandbox_is_a_sentence() -> None:
+    result = call("sandbox", "fault", "clear", "--url", "http://127.0.0.1:9")
+    assert result.code == 75
+    assert "gen3sync sandbox" in result.err
+
+
+def test_a_fault_reaches_a_running_sandbox(config: Path, sandbox: Sandbox) -> None:
+    answer = call("sandbox", "fault", "answer", "status=403", "times=9", "path=graphql", "--url", sandbox.url)
+    assert answer.code == 0, answer.err
+    assert call("graphql", "{project{id}}", "-c", config).code == 77
+    assert call("sandbox", "fault", "nonsense", "--url", sandbox.url).code == 69
