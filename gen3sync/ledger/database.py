@@ -92,7 +92,8 @@ class Database:
     def shrink(self) -> None:
         """Gives pages that pruning emptied back to the disk."""
         with self._writer, translated(self.path), contextlib.closing(_connect(self.path, read_only=False)) as raw:
-            raw.execute("PRAGMA incremental_vacuum").fetchall()
+            # Not execute(): it stops after the first step, and each step gives back one page.
+            raw.executescript("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
         """Closes all connections; the last process to do so folds the write-ahead log into the file."""
@@ -159,6 +160,7 @@ def back_up(database: Database, target: Path) -> None:
     try:
         os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with (
+            translated(target),
             contextlib.closing(_connect(database.path, read_only=True)) as source,
             contextlib.closing(sqlite3.connect(aside)) as copy,
         ):
@@ -167,9 +169,10 @@ def back_up(database: Database, target: Path) -> None:
     except FileExistsError:
         pass  # another process made the same copy
     except OSError as error:
-        raise _folder_sentence(f"The ledger {database.path} cannot be copied", error) from error
+        raise _folder_sentence(f"The ledger {database.path} cannot be copied to {target}", error) from error
     finally:
-        aside.unlink(missing_ok=True)
+        for tail in ("", *_SIDE_FILES):
+            aside.with_name(aside.name + tail).unlink(missing_ok=True)
 
 
 def _make(path: Path, clock: Clock, migrations: Sequence[Migration]) -> None:

@@ -23,7 +23,7 @@ def damaged(path: Path, detail: str) -> LedgerError:
     return LedgerError(
         f"The ledger {path} is damaged: {detail}. It was left as it is.",
         f"Stop gen3sync, move {path.name} (with {path.name}-wal and {path.name}-shm, if there) to a safe place and"
-        " start again: a new ledger is made, and every waiting file is compared with the commons before anything is sent."
+        " start again: a new ledger is made, and what waits is compared with the commons before anything is sent."
         " A copy made before the last upgrade may lie beside it, named *.before-version-*.",
     )
 
