@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import IO
 
 from gen3sync.names import printable
@@ -23,6 +24,8 @@ _MAGIC = (
 )
 _AS_UTF8 = "Save the file as UTF-8 (in Excel: 'CSV UTF-8'; in a terminal: iconv -f {0} -t UTF-8) and drop it again."
 _COMMON = frozenset("äöüÄÖÜßéèêëàâçñøåæÅØÆñíóúáôîïõãœ°µ±§©®™–—‘’“”„…•€×²³½·")
+#: What no language writes: three accented Latin letters in a row, an accented capital between small letters.
+_ODD = re.compile("[\u00c0-\u024f]{3,}|(?<=[A-Za-z\u00c0-\u024f])[\u00c0-\u00d6\u00d8-\u00de](?=[a-z\u00df-\u00ff])")
 _CANDIDATES = (
     "cp1252",
     "iso8859-15",
@@ -98,7 +101,9 @@ def guess_encoding(text: bytes) -> tuple[str, str]:
         known = sum(character in _COMMON for character in strange)
         letters = sum(character.isalpha() for character in strange)
         ugly = sum(not character.isprintable() for character in strange)
-        score = 4 * known + letters - 6 * ugly - len(strange)
+        odd = sum(len(run) for run in _ODD.findall(decoded))
+        signs = sum(not character.isalpha() and character not in _COMMON for character in strange)
+        score = 4 * known + letters - 6 * ugly - 6 * odd - 4 * signs - len(strange)
         scored.append((score, -rank, name, decoded))
     if not scored:
         return "latin-1", text.decode("latin-1")
@@ -114,7 +119,8 @@ def _not_utf8(line: int | None, text: bytes, byte: int) -> Problem:
         return Problem(ProblemKind.ENCODING, "The file is not UTF-8 text.", _AS_UTF8.format("latin-1"))
     name, decoded = guess_encoding(text)
     at = next((place for place, character in enumerate(decoded) if ord(character) > 127), 0)
-    sample = printable(decoded[max(0, at - 20) : at + 20].strip(), 60)
+    start = max(decoded.rfind(mark, 0, at) for mark in "\t,;") + 1
+    sample = printable(re.split("[\t,;]", decoded[max(start, at - 25) : at + 25])[0].strip(), 60)
     shown = {"cp1252": "Windows-1252", "latin-1": "Latin-1 (ISO 8859-1)", "mac_roman": "Mac Roman"}.get(name, name)
     what = f"The file is not UTF-8 (byte 0x{byte:02X}); it seems to be {shown}, in which the place reads '{sample}'."
     return Problem(ProblemKind.ENCODING, what, _AS_UTF8.format(name), line)

@@ -63,17 +63,19 @@ class Table:
     def __iter__(self) -> Iterator[Row | BadRow]:
         self._row_mends = Mends()
         builder = _builder(self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line)
+        number = 0
         for record in _records(self._source, self.form, self.header):
             built = builder.build(record)  # type: ignore[arg-type]
             if built is not None:
-                checked = self._check_twins(built)
+                number += 1
+                checked = self._check_twins(built, number)
                 if checked is not None:
                     yield checked
 
-    def _check_twins(self, row: Row | BadRow) -> Row | BadRow | None:
+    def _check_twins(self, row: Row | BadRow, number: int) -> Row | BadRow | None:
         if not row.node or not row.submitter_id:
             return row
-        seen, others = self._twins.look((row.node, pg_lower(row.submitter_id)), row.line)
+        seen, others = self._twins.look((row.node, pg_lower(row.submitter_id)), row.line, number)
         if seen is Seen.REPEATED and isinstance(row, Row):
             text = "A row that stands in the file twice, word for word, is sent once."
             self._row_mends.add(MendKind.REPEATED_ROW, text, row.line, rows=1)
@@ -125,13 +127,13 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     count = last_line = 0
     ends: set[str] = set()
     for record in _records(source, form, header, ends):
-        if isinstance(record, TextRecord) and not record.raw.strip():
+        if isinstance(record, TextRecord) and not any(map(str.strip, record.cells)):
             continue
         count += 1
         last_line = record.line
         key = builder.key(record)  # type: ignore[arg-type]
         if key is not None:
-            twins.add((key[0], pg_lower(key[1])), builder.content(record), record.line)  # type: ignore[arg-type]
+            twins.add((key[0], pg_lower(key[1])), builder.content(record), record.line, count)  # type: ignore[arg-type]
     twins.release()
     if not count:
         kind, text = (

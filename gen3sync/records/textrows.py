@@ -217,7 +217,8 @@ class TextRows:
         return self._plans[node.name]
 
     def _last_blanks(self, record: TextRecord, values: Sequence[str]) -> None:
-        if self._form is Form.TSV and record.raw[-1:] == "\t" and len(values) <= len(self._header.names):
+        stripped = record.raw[len(record.raw.rstrip()) :]
+        if self._form is Form.TSV and "\t" in stripped and len(values) <= len(self._header.names):
             text = "The blank cells at the end of the last row are sent in quotes; the commons would overlook them."
             name = self._name(len(values) - 1)
             self._mends.add(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1)

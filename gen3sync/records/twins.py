@@ -34,8 +34,8 @@ class Twins:
     _twins: dict[int, list[int]] = field(default_factory=dict)
     _repeats: dict[int, int] = field(default_factory=dict)
 
-    def add(self, key: tuple[str, str], content: int, line: int) -> None:
-        """A row of the first pass; `content` is any number equal for rows that say the same."""
+    def add(self, key: tuple[str, str], content: int, line: int, number: int) -> None:
+        """Row `number` of the first pass; `content` is any number equal for rows that say the same."""
         hashed = (hash(key) & _MASK) or 1
         content = content & _SMALL
         place = self._find(hashed)
@@ -49,14 +49,17 @@ class Twins:
             if len(lines) < 5:
                 lines.append(line)
         else:
-            self._repeats[line] = self._lines[place]
+            self._repeats[number] = self._lines[place]
 
-    def look(self, key: tuple[str, str], line: int) -> tuple[Seen, tuple[int, ...]]:
-        """What a row is, and the lines of the others (the first of them for a repeated one)."""
-        others = self._twins.get((hash(key) & _MASK) or 1)
-        if others is not None:
-            return Seen.TWIN, tuple(other for other in others if other != line)
-        first = self._repeats.get(line)
+    def look(self, key: tuple[str, str], line: int, number: int) -> tuple[Seen, tuple[int, ...]]:
+        """What row `number` is, and the lines of the others (the first of them for a repeated one)."""
+        lines = self._twins.get((hash(key) & _MASK) or 1)
+        if lines is not None:
+            others = list(lines)
+            if line in others:
+                others.remove(line)
+            return Seen.TWIN, tuple(others)
+        first = self._repeats.get(number)
         return (Seen.ALONE, ()) if first is None else (Seen.REPEATED, (first,))
 
     def release(self) -> None:
