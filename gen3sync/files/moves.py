@@ -71,8 +71,9 @@ def move(src: Path, dst: Path) -> None:
     1. On one file system the file itself moves (same inode): whoever still writes to it writes to the moved one.
     2. Across file systems it is copied beside `dst`, flushed, hashed again, put in place; `src` is removed only when
        it did not change meanwhile (OSError EBUSY otherwise, and `dst` is not made).
-    3. Killed at any moment, the content is at `src`, at `dst`, or at both; called again it finishes: a `dst` that is
-       the same file as `src` counts as half-done.
+    3. Killed at any moment, the content is whole at `src`, at `dst`, or at both. Called again it finishes, but for one
+       case: killed across file systems between placing the copy and removing `src`, it finds `dst` taken
+       (FileExistsError), for only the caller can know whether an equal file there is this one.
     4. Both folders are flushed before it returns.
     """
     src, dst = Path(src), Path(dst)
