@@ -496,7 +496,7 @@ def test_monday_is_monday_for_the_scheduler_too() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("2s", 2), ("15m", 900), ("1h30m", 5400), ("1h 30 min", 5400), ("1.5 h", 5400), ("250ms", 0.25), 
+    [("2s", 2), ("15m", 900), ("1h30m", 5400), ("1h 30 min", 5400), ("1.5 h", 5400), ("250ms", 0.25),
      ("90d", 7_776_000), ("2 weeks", 1_209_600), (" 1D ", 86_400), ("0s", 0), (5, 5), (0.05, 0.05)],
 )  # fmt: skip
 def test_durations(text: object, seconds: float) -> None:
