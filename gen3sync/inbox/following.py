@@ -11,7 +11,7 @@ from gen3sync.config import InboxSettings, MirrorSettings
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.inbox.memory import Memory
-from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, resolve
+from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, recall, resolve
 from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.schedule import Timing
 from gen3sync.names import Project
@@ -31,7 +31,7 @@ class Group:
 
 
 class Following:
-    """Thread-safe."""
+    """Thread-safe. Begins with what was followed before a restart; `resolve` asks the catalog."""
 
     def __init__(self, settings: InboxSettings, catalog: Catalog, memory: Memory, folder: Folder) -> None:
         self._catalog = catalog
@@ -42,19 +42,9 @@ class Following:
         self.timings = {name: Timing(e.every, e.cron, e.timezone, e.jitter) for name, e in named}
         self.max_ages = {name: each.max_age for name, each in named}
         self._lock = threading.Lock()
-        self._now = Resolution(())
+        self._now = Resolution(recall(self._wanted, memory.followed()))
         self._trouble = ""
         self._left: set[str] = set()
-
-    def from_memory(self) -> None:
-        """What was followed before a restart, as far as the configuration still wants it: the commons may be down."""
-        before = self._memory.followed()
-        projects = tuple(dict.fromkeys(mirror.project for mirror in before))
-        nodes = self._nodes(tuple(dict.fromkeys(mirror.node for mirror in before)))
-        known = {mirror.name for mirror in before}
-        found = resolve(self._wanted, projects, nodes)
-        with self._lock:
-            self._now = Resolution(tuple(mirror for mirror in found.mirrors if mirror.name in known))
 
     def resolve(self) -> None:
         """Asks the catalog. Raises Gen3SyncError when it knows nothing; what was followed is followed on."""
@@ -101,14 +91,6 @@ class Following:
     def problems(self) -> tuple[str, ...]:
         with self._lock:
             return self._now.problems + ((self._trouble,) if self._trouble else ())
-
-    def _nodes(self, names: tuple[str, ...]) -> tuple[NodeKind, ...]:
-        try:
-            dictionary = self._catalog.dictionary() if names else None
-        except Gen3SyncError:
-            dictionary = None
-        categories = {name: node.category for name, node in dictionary.nodes.items()} if dictionary else {}
-        return tuple(NodeKind(name, categories.get(name, ""), submittable=True) for name in names)
 
     def _unfollow(self, names: set[str]) -> None:
         for name in sorted(names - self._left):

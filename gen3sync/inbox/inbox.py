@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,7 +95,6 @@ class Inbox:
     def start(self, scheduler: Any) -> None:
         """Adds the jobs to a BackgroundScheduler, started or not. Asks the commons nothing yet."""
         self._open_folder()
-        self._following.from_memory()
         self._jobs = Jobs(
             scheduler, self._clock, self._settings.inbox.parallel, self._run_group, self._looked_at, self._missed
         )
@@ -167,7 +167,7 @@ class Inbox:
         found: list[Refresh] = []
         for project in dict.fromkeys(mirror.project for mirror in mirrors):
             mine = tuple(mirror for mirror in mirrors if mirror.project == project)
-            found.extend(self._run(Round(project, mine, asked, accept), told).refreshes)
+            found.extend(self._run(Round(project, mine, asked, accept, report=True), told).refreshes)
         return tuple(found)
 
     def _run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
@@ -177,7 +177,7 @@ class Inbox:
         rest = tuple(mirror for mirror in it.mirrors if mirror not in gone)
         if not rest:
             return Result(held)
-        result = self._rounds.run(Round(it.project, rest, it.asked, it.accept), told)
+        result = self._rounds.run(replace(it, mirrors=rest), told)
         return Result(held + result.refreshes, result.failure)
 
     def _run_group(self, group: Group) -> None:

@@ -76,7 +76,7 @@ class Jobs:
             left = 0.0 if self._rest_until is None else self._rest_until - self._clock.monotonic()
         if left <= 0:
             return False
-        self._earlier(group, left)
+        self._move(group, left)
         return True
 
     def ended(self, group: Group, failure: Failure | None) -> None:
@@ -90,7 +90,7 @@ class Jobs:
             if isinstance(failure, Busy) and failure.retry_after:
                 rest = max(rest, failure.retry_after)
             self._rest_until = self._clock.monotonic() + rest
-        self._earlier(group, rest)
+        self._move(group, rest)
 
     def next_runs(self) -> dict[Group, datetime]:
         with self._lock:
@@ -130,15 +130,13 @@ class Jobs:
             **_OPTIONS,
         )
 
-    def _earlier(self, group: Group, seconds: float) -> None:
-        """Runs the group in `seconds`, unless it is due before that."""
+    def _move(self, group: Group, seconds: float) -> None:
+        """Moves the group's next run: not before the rest has ended, and no later."""
         from apscheduler.jobstores.base import JobLookupError
 
         due = self._clock.now() + timedelta(seconds=seconds)
         with contextlib.suppress(JobLookupError):
-            job = self._scheduler.get_job(_id(group))
-            if job is not None and (job.next_run_time is None or job.next_run_time > due):
-                job.modify(next_run_time=due)
+            self._scheduler.modify_job(_id(group), next_run_time=due)
 
     def _remove(self, group: Group) -> None:
         from apscheduler.jobstores.base import JobLookupError

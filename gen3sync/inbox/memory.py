@@ -110,14 +110,14 @@ class Memory:
                 self._pasts[refresh.mirror] = past
         return made
 
-    def unchanged(self, mirror: Mirror, known: Known, at: datetime) -> NewRefresh | None:
-        """A look that found nothing new. Returns the row to write down when it is time to, else remembers only."""
+    def unchanged(self, mirror: Mirror, known: Known, at: datetime, *, always: bool) -> NewRefresh | None:
+        """A look that found nothing new. Returns the row to write down, `always` or when it is time to."""
         with self._lock:
             past = self._pasts[mirror.name]
             success = past.success
             assert success is not None  # noqa: S101 - nothing is unchanged that was never published
             recent = timedelta() <= at - success.ended_at < LEDGER_EVERY
-            if past.last is success and recent and known == past.known:
+            if not always and past.last is success and recent and known == past.known:
                 self._pasts[mirror.name] = replace(past, checked_at=at)
                 return None
         return NewRefresh(

@@ -103,6 +103,24 @@ def resolve(
     return Resolution(tuple(mirrors.values()), tuple(vanished.values()), tuple(dict.fromkeys(problems)))
 
 
+def recall(wanted: Iterable[Wanted], before: Iterable[Mirror]) -> tuple[Mirror, ...]:
+    """The mirrors of `before` that are still wanted, without asking what there is: the commons may be down.
+
+    A category keeps what it kept before, whichever that is.
+    """
+    found: dict[str, Mirror] = {}
+    for each in wanted:
+        for mirror in before:
+            project, node = mirror.project, mirror.node
+            if (
+                mirror.name == file_name(each.filename, project, node, each.format)
+                and any(_names(pattern, project) for pattern in each.projects)
+                and any(pattern.startswith("@") or fnmatch.fnmatchcase(node, pattern) for pattern in each.nodes)
+            ):
+                found.setdefault(mirror.name, Mirror(mirror.name, project, node, each.format, each.group))
+    return tuple(found.values())
+
+
 def file_name(pattern: str, project: Project, node: str, format: Format) -> str:
     """The path below the inbox. Names from the server become parts of it, never folders or ways out of it."""
     filled = pattern.format(

@@ -164,7 +164,7 @@ class Folder:
             if known is None or known[0] != now:
                 self._seen[mirror.name] = known = (now, sha256_file(path))
             return known[1]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO):

@@ -130,6 +130,8 @@ class Refresher:
                 return Done(self._exported(task, started, told))
             except _NotDone as error:
                 tried = task.before.of(task.node) if task.before is not None else None
+                if error.failure is not None:
+                    tried = ""  # not the mirror's fault: how long to wait is said by the commons being unwell
                 refreshes = [self._kept(m, started, error.outcome, error.reason, tried) for m in task.mirrors]
                 return Done(tuple(refreshes), error.failure)
 

@@ -41,12 +41,14 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What to look at. `asked`: a person or our own submission wants it, so nothing is left out for being too soon."""
+    """What to look at. `asked`: a person or our own submission wants it exported; `report`: and to hear of each mirror,
+    so nothing is left out for being too soon."""
 
     project: Project
     mirrors: tuple[Mirror, ...]
     asked: Why | None = None
     accept: bool = False
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Rounds:
             if why is Why.UNCHANGED and seen is not None:
                 past = self._memory.of(mirror)
                 known = detect.after_look(past.known, seen, now)
-                unchanged.append((self._memory.unchanged(mirror, known, now), known))
+                unchanged.append((self._memory.unchanged(mirror, known, now, always=it.report), known))
                 self._checked(mirror, known.signature)
             else:
                 wanted.setdefault(mirror.node, []).append((mirror, why))
@@ -138,7 +140,7 @@ class Rounds:
         """Why to export the mirror; UNCHANGED, or None when nothing can be said and it is too soon to export."""
         past = self._memory.of(mirror)
         now = self._clock.now()
-        if it.asked is not Why.ASKED and past.tried == (seen.of(mirror.node) if seen is not None else None):
+        if not it.report and past.tried == (seen.of(mirror.node) if seen is not None else None):
             # It was held back, or failed, and the commons still says the same: no need to try each time.
             outcome = past.last.outcome if past.last is not None else None
             if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now):
@@ -148,7 +150,12 @@ class Rounds:
         if it.asked is Why.ASKED:
             return Why.ASKED
         why = detect.decide(past.known, seen, mirror.node, now, horizon=self._horizon, full_every=self._full_every)
-        if why is Why.BLIND and it.asked is not Why.TOUCHED and _within(BLIND_EVERY, past.exported_at, now):
+        if (
+            why is Why.BLIND
+            and not it.report
+            and it.asked is not Why.TOUCHED
+            and _within(BLIND_EVERY, past.exported_at, now)
+        ):
             return None
         return why
 
