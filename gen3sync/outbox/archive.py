@@ -1,0 +1,223 @@
+"""How a drop ends: receipt, rejects and undo composed, everything placed, the original cleared away, the ledger told.
+
+Every step may be torn by a crash and is done again after it, to the same end: once the receipt lies in the work folder
+the verdict is fixed, and what follows only finishes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gen3sync import __version__
+from gen3sync.errors import Gen3SyncError
+from gen3sync.files import (
+    Fingerprint,
+    folder_error,
+    fsync_folder,
+    move,
+    safe_name,
+    sha256_file,
+    unique_path,
+    write_atomic,
+)
+from gen3sync.files.moves import rename_new
+from gen3sync.ledger.rows import Drop, DropState, EventLevel, Verdict
+from gen3sync.names import Project, printable
+from gen3sync.outbox import papers, receipt
+from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.scan import READY_SUFFIX
+from gen3sync.outbox.snapshot import discard
+from gen3sync.outbox.work import Work
+
+_log = logging.getLogger("gen3sync.outbox")
+RECEIPT = "receipt.json"
+ASIDE = ".gen3sync-taken-"
+
+
+class Archive:
+    """Ends the drops of one lane."""
+
+    def __init__(self, rooms: Rooms, index: RowIndex, project: Project) -> None:
+        self._rooms, self._index, self._project = rooms, index, project
+
+    def composed(self, work: Work) -> bool:
+        """Whether an earlier life got as far as the receipt."""
+        return (work.folder / RECEIPT).exists()
+
+    def archive(self, work: Work) -> Drop:
+        """Ends the drop. Raises FolderError where something cannot be written; to be tried again then."""
+        fail = self._rooms.failpoint
+        try:
+            paper = json.loads((work.folder / RECEIPT).read_bytes()) if self.composed(work) else self._compose(work)
+            fail("archive: composed")
+            target = self._place(work, paper)
+        except OSError as error:
+            raise folder_error(f"{work.drop.path} cannot be archived", error) from error
+        self._clear_original(work)
+        drop = self._tell(work, paper, target)
+        fail("archive: ledger written")
+        discard(work.drop.snapshot, self._rooms.state)
+        fail("archive: work folder removed")
+        return drop
+
+    def _compose(self, work: Work) -> dict[str, Any]:
+        paper = receipt.compose(
+            work,
+            self._index,
+            self._project,
+            commons=_known(lambda: self._rooms.client.url),
+            submitter=_known(lambda: self._rooms.catalog.user().username),
+            route=next((note["by"] for note in work.journal.notes("route")), work.drop.source),
+            ended_at=self._rooms.clock.now(),
+            versions=self._versions(),
+        )
+        rejects = papers.write_rejects(work, self._index, work.folder)
+        undo, told = papers.write_undo(work, self._index, work.folder)
+        paper["undo"] = told
+        paper["papers"] = [path.name for path in (*rejects, *undo)]
+        for path in (*rejects, *undo):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        write_atomic(work.folder / RECEIPT, _bytes(paper))
+        return paper
+
+    def _place(self, work: Work, paper: dict[str, Any]) -> Path:
+        """Moves snapshot and papers to where people look for them; returns the archived file."""
+        settings = self._rooms.settings.outbox
+        root = settings.rejected if paper["verdict"] == Verdict.REJECTED.value else settings.sent
+        folder = root / self._folder(work)
+        folder.mkdir(parents=True, exist_ok=True)
+        snapshot = self._rooms.state / work.drop.snapshot
+        if "archived" not in paper:
+            paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name)).name
+            write_atomic(work.folder / RECEIPT, _bytes(paper))
+        while True:
+            target = folder / paper["archived"]
+            try:
+                if snapshot.exists():
+                    move(snapshot, target)
+                break
+            except FileExistsError:
+                if target.is_file() and sha256_file(target) == work.drop.sha256 and not _receipt_of(target).exists():
+                    snapshot.unlink()
+                    break
+                paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name)).name
+                write_atomic(work.folder / RECEIPT, _bytes(paper))
+        self._rooms.failpoint("archive: snapshot placed")
+        for name in paper["papers"]:
+            source, place = work.folder / name, target.with_name(f"{target.name}.{name}")
+            if source.exists():
+                place.unlink(missing_ok=True)  # ours, from before a crash: the names belong to this archived file
+                move(source, place)
+        write_atomic(_receipt_of(target), _bytes(paper))
+        self._rooms.failpoint("archive: papers placed")
+        return Path(target)
+
+    def _folder(self, work: Work) -> Path:
+        """Below sent/ or rejected/: PROGRAM/PROJECT/ and the folders the file lay in."""
+        parts = PurePosixPath(work.drop.path).parts[:-1] if work.drop.source == "outbox" else ()
+        if parts[:2] == (self._project.program, self._project.code):
+            parts = parts[2:]
+        return Path(*(safe_name(part) for part in (self._project.program, self._project.code, *parts)))
+
+    def _clear_original(self, work: Work) -> None:
+        """The file in the outbox goes, if it still is what was taken; a newer one at its place stays."""
+        mark = work.journal.fingerprint()
+        if work.drop.source != "outbox" or mark is None:
+            return
+        path = self._rooms.settings.outbox.path / work.drop.path
+        aside = path.with_name(f".{path.name}{ASIDE}{work.id}")
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if Fingerprint.at(path) == mark:
+                    path.rename(aside)
+                    self._rooms.failpoint("archive: original aside")
+            if os.path.lexists(aside):
+                if sha256_file(aside) == work.drop.sha256:
+                    aside.unlink()
+                else:  # written to in the very last moment: back it goes, and arrives anew
+                    _put_back(aside, path)
+                fsync_folder(path.parent)
+            if self._rooms.settings.outbox.ready_marker:
+                path.with_name(path.name + READY_SUFFIX).unlink(missing_ok=True)
+        except OSError as error:
+            # The drop has ended all the same; the watch has to know this file again.
+            problem = folder_error(f"{printable(work.drop.path)} was sent but cannot be removed from the outbox", error)
+            self._rooms.ledger.notes.set(f"left:{work.drop.path}", asdict(mark))
+            self._rooms.ledger.events.add(EventLevel.WARNING, "left", str(problem), drop_id=work.id)
+            _log.warning("%s", problem, extra={"drop": work.id})
+        self._rooms.failpoint("archive: original removed")
+
+    def _tell(self, work: Work, paper: dict[str, Any], target: Path) -> Drop:
+        verdict = Verdict(paper["verdict"])
+        words = f"{printable(work.drop.path)} {_SAID[verdict]}: {paper['reason']}"
+        level = EventLevel.INFO if verdict in (Verdict.LANDED, Verdict.SUPERSEDED) else EventLevel.WARNING
+        with self._rooms.ledger.together():
+            drop = self._rooms.ledger.drops.update(
+                work.id,
+                state=DropState.ENDED,
+                verdict=verdict,
+                reason=paper["reason"],
+                error_class="",
+                next_attempt_at=None,
+                counts=paper["rows"],
+                receipt=str(_receipt_of(target)),
+            )
+            self._rooms.ledger.events.add(level, verdict.value, words, drop_id=work.id)
+        _log.info("%s", words, extra={"drop": work.id, "project": str(self._project), "verdict": verdict.value})
+        return drop
+
+    def _versions(self) -> dict[str, str]:
+        version = _known(lambda: self._rooms.catalog.version().version)
+        dictionary = _known(
+            lambda: self._rooms.catalog.dictionary().version or self._rooms.catalog.dictionary().digest[:12]
+        )
+        return {"gen3sync": __version__, "commons": version, "dictionary": dictionary}
+
+
+_SAID = {
+    Verdict.LANDED: "landed",
+    Verdict.PARTLY: "landed in part",
+    Verdict.REJECTED: "was refused",
+    Verdict.SUPERSEDED: "was superseded by a newer arrival",
+    Verdict.UNVERIFIED: "was accepted, unverified",
+}
+
+
+def _known(ask: Any) -> str:
+    try:
+        return str(ask())
+    except Gen3SyncError:
+        return ""
+
+
+def _receipt_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{RECEIPT}")
+
+
+def _free(folder: Path, name: str) -> Path:
+    """A free name whose receipt's name is free too."""
+    while True:
+        path = unique_path(folder, name)
+        if not os.path.lexists(_receipt_of(path)):
+            return path
+        name = f"{path.stem}+{path.suffix}"
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    try:
+        rename_new(aside, path)
+    except FileExistsError:
+        # Yet another file has come meanwhile. Nothing is lost: this one arrives under a name of its own.
+        rename_new(aside, unique_path(path.parent, path.name))
+
+
+def _bytes(paper: dict[str, Any]) -> bytes:
+    return json.dumps(paper, ensure_ascii=False, indent=1).encode() + b"\n"

@@ -1,0 +1,130 @@
+"""What sending a file would do, without sending it: the plan for `push --dry-run` and `gen3sync plan`."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gen3sync.commons.replies import Failure, Refused
+from gen3sync.commons.troubles import error_of
+from gen3sync.files import folder_error
+from gen3sync.names import Project, printable
+from gen3sync.outbox.lookup import Lookup, Sight
+from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
+from gen3sync.outbox.plan import ParentState, PlanRow, Rules, needed_parents, parent_key, plan_rows
+from gen3sync.outbox.reading import reason_of
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.records.codec import desired
+from gen3sync.records.compare import compare
+from gen3sync.records.dictionary import Dictionary
+from gen3sync.records.pglower import pg_lower
+from gen3sync.records.problems import Mend
+from gen3sync.records.rows import BadRow, Row
+from gen3sync.records.table import open_table
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a file asks of a project. `rows` in the order of the file, at most as many as were asked for; `counts`
+    covers all. `sight` other than full: what could not be seen, and so not compared."""
+
+    path: Path
+    project: Project
+    counts: dict[Action, int]
+    rows: tuple[RowPlan, ...]
+    mends: tuple[Mend, ...] = ()
+    sight: Sight = Sight.FULL
+    erases: dict[str, int] = field(default_factory=dict)
+
+
+def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None = None) -> Plan:
+    """Plans a file. Raises TableError (an InputError) for a file that cannot be used, FolderError, and the errors of a
+    commons that does not answer."""
+    dictionary = rooms.catalog.dictionary()
+    lookup = Lookup(rooms.client, project, rooms.readers)
+    sight = lookup.sight()
+    if isinstance(sight, Refused | Failure):
+        raise error_of(sight, f"looking at {project}")
+    try:
+        table = open_table(path, name=path.name, dictionary=dictionary, project=project)
+    except OSError as error:
+        raise folder_error(f"{printable(path)} cannot be read", error) from error
+    settings = rooms.settings.outbox
+    rules = Rules(settings.blanks, settings.send, blind=sight is Sight.BLIND)
+    own = {(row.node, pg_lower(row.submitter_id)) for row in table if isinstance(row, Row)}
+    counts: Counter[Action] = Counter()
+    erases: Counter[str] = Counter()
+    rows: list[RowPlan] = []
+    for plan in _plans(table, dictionary, lookup, rules, own):
+        counts[plan.action] += 1
+        erases.update(change.column for change in plan.erased)
+        if limit is None or len(rows) < limit:
+            rows.append(plan)
+    return Plan(path, project, dict(counts), tuple(rows), table.mends, sight, dict(erases))
+
+
+def _plans(
+    table: Iterable[Row | BadRow],
+    dictionary: Dictionary,
+    lookup: Lookup,
+    rules: Rules,
+    own: set[tuple[str, str]],
+) -> Iterator[RowPlan]:
+    for node, group in itertools.groupby(table, key=_kind):
+        for batch in _batches(group):
+            if node is None:
+                for bad in batch:
+                    if not isinstance(bad, BadRow):
+                        continue
+                    reasons = tuple(reason_of(problem) for problem in bad.problems)
+                    sid = bad.submitter_id or ""
+                    yield RowPlan(bad.line, bad.node or "", pg_lower(sid), sid, Action.REJECT, problems=reasons)
+            else:
+                yield from _planned([row for row in batch if isinstance(row, Row)], dictionary, lookup, rules, own)
+
+
+def _planned(
+    rows: list[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: set[tuple[str, str]]
+) -> Iterator[RowPlan]:
+    node_type = dictionary.nodes[rows[0].node]
+    stored = lookup.stored(node_type.name, {pg_lower(row.submitter_id): row.submitter_id for row in rows})
+    if isinstance(stored, Refused | Failure):
+        raise error_of(stored, f"reading {node_type.name}")
+    read = [PlanRow(_indexed(row), desired(row, node_type)) for row in rows]
+    wanted: dict[str, dict[str, str]] = {}
+    for one in read:
+        record = stored.get(one.row.key)
+        found = None if record is None else compare(one.desired, record, node_type)
+        for parent in needed_parents(one.desired, found, node_type):
+            node, key = parent_key(parent)
+            wanted.setdefault(node, {})[key] = parent.submitter_id or ""
+    there: set[tuple[str, str]] = set(own)
+    for node, keys in wanted.items():
+        present = lookup.present(node, keys)
+        if isinstance(present, Refused | Failure):
+            raise error_of(present, f"looking for {node}")
+        there.update((node, key) for key in present)
+
+    def state(parent: Parent) -> ParentState:
+        return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING
+
+    yield from plan_rows(read, stored, state, node_type, rules)
+
+
+def _indexed(row: Row) -> IndexedRow:
+    key = pg_lower(row.submitter_id)
+    return IndexedRow(0, 0, row.line, row.end_line, row.node, key, row.submitter_id, 0, None, RowState.NEW)
+
+
+def _kind(row: Row | BadRow) -> str | None:
+    return row.node if isinstance(row, Row) else None
+
+
+def _batches(rows: Iterator[Row | BadRow]) -> Iterator[tuple[Row | BadRow, ...]]:
+    while some := tuple(itertools.islice(rows, _BATCH)):
+        yield some

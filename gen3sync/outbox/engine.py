@@ -1,0 +1,342 @@
+"""The outbox as others see it: start, stop, wake, retry, push, plan, once, status.
+
+Puts intake, lanes and watch together. Owns no decision of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gen3sync.catalog import Catalog
+from gen3sync.clock import Clock
+from gen3sync.commons.client import CommonsClient
+from gen3sync.config import Settings
+from gen3sync.errors import Gen3SyncError, NotFoundError, UsageError
+from gen3sync.files import folder_error, safe_name
+from gen3sync.ledger import Ledger
+from gen3sync.ledger.rows import Drop, DropState, EventLevel
+from gen3sync.names import Project, printable
+from gen3sync.outbox import snapshot
+from gen3sync.outbox.archive import RECEIPT
+from gen3sync.outbox.backoff import CommonsGate
+from gen3sync.outbox.dry import Plan, plan_file
+from gen3sync.outbox.failpoint import FailPoint, no_failpoint
+from gen3sync.outbox.intake import Intake
+from gen3sync.outbox.lane import Lane
+from gen3sync.outbox.rooms import Landed, Rooms
+from gen3sync.outbox.route import Routed
+from gen3sync.outbox.scan import Found, Outlook
+from gen3sync.outbox.watch import Marks, Watch
+
+_log = logging.getLogger("gen3sync.outbox")
+_LANES = "lanes"
+_LONGEST_NAP = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """What only the running outbox knows; the rest is in the ledger."""
+
+    settling: int
+    watch: str
+    problem: str = ""
+    progress: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Rows done and rows in all, by drop."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnceSummary:
+    """What one pass did: drops that ended, and those that wait, as they were at its end."""
+
+    ended: tuple[Drop, ...]
+    waiting: tuple[Drop, ...]
+    settling: int = 0
+
+
+class Outbox:
+    """The way out. Construct, then `start`; or `run_once`. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: CommonsClient,
+        catalog: Catalog,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        rng: random.Random | None = None,
+        on_landed: Landed = _nobody,
+        heartbeat: Callable[[str], None] = _nobody,
+        failpoint: FailPoint = no_failpoint,
+    ) -> None:
+        chance = rng or random.Random()
+        parallel = settings.outbox.parallel
+        self._rooms = Rooms(
+            settings,
+            client,
+            catalog,
+            ledger,
+            clock,
+            chance,
+            CommonsGate(clock, chance),
+            ThreadPoolExecutor(parallel, "send"),
+            ThreadPoolExecutor(parallel, "read"),
+            on_landed,
+            heartbeat,
+            failpoint,
+            _host(),
+        )
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._lanes: dict[Project, Lane] = {}
+        self._known: set[int] = set()
+        self._ended: list[Drop] = []
+        self._calls: list[Callable[[], None]] = []
+        self._thread: threading.Thread | None = None
+        self._turns = 0
+        marks = Marks(self._wake.set)
+        outbox = settings.outbox
+        self._outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
+        self._watch = Watch(outbox.path, outbox.watch.value, marks)
+        self._marks = marks
+        self._intake = Intake(self._rooms, self._outlook, marks, self._deliver, self._supersede, self._scanned)
+
+    # --- life
+
+    def start(self, *, watch: bool = True) -> None:
+        """Recovers what an earlier life left, watches, and works. Raises FolderError, LedgerError."""
+        settings = self._rooms.settings.outbox
+        try:
+            for folder in (settings.path, settings.sent, settings.rejected, self._rooms.state / snapshot.FOLDER):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise folder_error("The outbox's folders cannot be made", error) from error
+        shutil.rmtree(self._rooms.state / _LANES, ignore_errors=True)
+        self._intake.recover()
+        if watch:
+            self._watch.start()
+            if self._watch.problem:
+                self._rooms.ledger.events.add(EventLevel.WARNING, "watch", self._watch.problem)
+                _log.warning("%s", self._watch.problem)
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 30.0) -> bool:
+        """Takes no more work and finishes what is in flight. False when something still was after `timeout` seconds:
+        it counts as a lost answer at the next start."""
+        end = self._rooms.clock.monotonic() + timeout
+        self._rooms.stop.set()
+        self._watch.stop()
+        self._wake.set()
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.begin_stop()
+        clean = True
+        if self._thread is not None:
+            self._thread.join(max(0.1, end - self._rooms.clock.monotonic()))
+            clean = not self._thread.is_alive()
+        for lane in lanes:
+            clean = lane.join(max(0.1, end - self._rooms.clock.monotonic())) and clean
+        self._rooms.pool.shutdown(wait=False, cancel_futures=True)
+        self._rooms.readers.shutdown(wait=False, cancel_futures=True)
+        return clean
+
+    def wake(self) -> None:
+        """Something may have changed: look at the folder and at the ledger now."""
+        self._later(self._adopt)
+        self._marks.everything()
+
+    # --- wishes
+
+    def retry(self, target: int | str | Path | Project | None = None, *, erase: bool = False) -> tuple[int, ...]:
+        """Tries again at once what waits: a drop by number or file, a project, or everything. `erase` lets a drop's
+        blank cells erase stored values. A drop that has ended is pushed again from the archive.
+
+        Returns the numbers of the drops concerned. Raises NotFoundError.
+        """
+        drops = self._meant(target)
+        ids = {drop.id for drop in drops}
+        for drop in drops:
+            if drop.state is DropState.ENDED:
+                ids.remove(drop.id)
+                ids.add(self._again(drop))
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            if target is None or lane.project == target:
+                lane.retry(None, erase=erase)
+            else:
+                for drop in drops:
+                    if Project(drop.program or "", drop.project or "") == lane.project:
+                        lane.retry(drop.id, erase=erase)
+        self._later(self._intake.look_again)
+        return tuple(sorted(ids))
+
+    def push(self, paths: Iterable[Path], project: Project | None = None) -> tuple[Drop, ...]:
+        """Drops files from anywhere; the originals stay where they are. Without `project` the configured patterns
+        decide. Raises UsageError for a file without a way, FolderError for one that cannot be read."""
+        made = []
+        for path in paths:
+            way = Routed(project, "push") if project else self._intake._way(path.name)
+            if not isinstance(way, Routed):
+                raise UsageError(f"Nobody said which project {printable(path)} is for.", "Add --to PROGRAM/PROJECT.")
+            try:
+                shot = snapshot.take(path, self._rooms.state, self._rooms.clock.now())
+            except snapshot.StillChangingError as error:
+                raise UsageError(
+                    f"{printable(path)} changed while it was read.", "Push it again when it is written to its end."
+                ) from error
+            except OSError as error:
+                raise folder_error(f"{printable(path)} cannot be pushed", error) from error
+            made.append(self._intake.write_down(path.name, shot, way, "push"))
+        return tuple(made)
+
+    def plan_file(self, path: Path, project: Project, *, limit: int | None = None) -> Plan:
+        """What sending `path` would do; sends nothing. Raises InputError, CommonsError and its kin."""
+        return plan_file(self._rooms, path, project, limit=limit)
+
+    def run_once(self, *, wait_settled: bool = True) -> OnceSummary:
+        """One pass: takes what lies there and works until nothing more can move, then stops."""
+        first = len(self._ended)
+        self.start(watch=False)
+        try:
+            while not self._at_rest(wait_settled=wait_settled):
+                self._rooms.clock.wait(threading.Event(), 0.02)
+        finally:
+            settling = len(self._intake.settling)
+            self.stop()
+        return OnceSummary(tuple(self._ended[first:]), self._rooms.ledger.drops.open(), settling)
+
+    def status(self) -> OutboxStatus:
+        """What only the running outbox knows."""
+        with self._lock:
+            lanes = dict(self._lanes)
+        progress: dict[int, tuple[int, int]] = {}
+        for drop in self._rooms.ledger.drops.open():
+            lane = lanes.get(Project(drop.program or "", drop.project or ""))
+            if lane is not None:
+                rows, done = lane.progress(drop.id)
+                progress[drop.id] = (done, rows)
+        return OutboxStatus(len(self._intake.settling), self._watch.mode, self._watch.problem, progress)
+
+    # --- within
+
+    def _run(self) -> None:
+        while not self._rooms.stop.is_set():
+            self._rooms.heartbeat("outbox")
+            self._wake.clear()
+            nap = _LONGEST_NAP
+            try:
+                with self._lock:
+                    calls, self._calls = self._calls, []
+                    for call in calls:
+                        call()
+                    nap = self._intake.turn()
+            except Gen3SyncError as error:
+                _log.error("%s", error)
+            except Exception:  # noqa: BLE001 - the outbox must not go deaf because of one file
+                _log.exception("the outbox stumbled")
+            self._turns += 1
+            self._rooms.clock.wait(self._wake, min(nap, _LONGEST_NAP))
+
+    def _at_rest(self, *, wait_settled: bool) -> bool:
+        with self._lock:
+            if self._turns == 0 or self._calls or self._marks.pending or (wait_settled and not self._intake.quiet):
+                return False
+            return all(lane.idle for lane in self._lanes.values())
+
+    def _later(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            self._calls.append(call)
+        self._wake.set()
+
+    def _adopt(self) -> None:
+        for drop in self._rooms.ledger.drops.open():
+            if drop.id not in self._known:
+                self._known.add(drop.id)
+                self._intake.adopt(drop)
+
+    def _deliver(self, drop: Drop) -> None:
+        project = Project(drop.program or "", drop.project or "")
+        with self._lock:
+            self._known.add(drop.id)
+            lane = self._lanes.get(project)
+            if lane is None:
+                scratch = self._rooms.state / _LANES / f"{safe_name(project.program)}+{safe_name(project.code)}.sqlite"
+                lane = self._lanes[project] = Lane(self._rooms, project, scratch, self._on_ended)
+        lane.add(drop)
+
+    def _supersede(self, drop: Drop, by: int) -> None:
+        with self._lock:
+            lane = self._lanes.get(Project(drop.program or "", drop.project or ""))
+        if lane is not None:
+            lane.supersede(drop.id, by)
+
+    def _on_ended(self, drop: Drop) -> None:
+        self._ended.append(drop)
+        del self._ended[:-10_000]
+        self._later(lambda: self._intake.ended(drop))
+
+    def _scanned(self, found: Found) -> None:
+        if self._watch.check(found.root):
+            text = "The outbox was replaced or its watch had ended; it is watched again."
+            self._rooms.ledger.events.add(EventLevel.WARNING, "watch", text)
+            _log.warning("%s", text)
+
+    def _meant(self, target: int | str | Path | Project | None) -> list[Drop]:
+        ledger = self._rooms.ledger
+        open_drops = ledger.drops.open()
+        match target:
+            case None:
+                return list(open_drops)
+            case Project():
+                return [d for d in open_drops if (d.program, d.project) == (target.program, target.code)]
+            case int():
+                return [ledger.drops.get(target)]
+        name = self._relative(Path(target))
+        found = [d for d in open_drops if d.path == name or d.path.endswith(f"/{name}")]
+        if not found:
+            found = list(ledger.drops.recent(1, file=name))
+        if not found:
+            raise NotFoundError(
+                f"No drop is known for {printable(target)}.",
+                "`gen3sync history` lists what arrived; name one of these.",
+            )
+        return found
+
+    def _relative(self, path: Path) -> str:
+        try:
+            return path.resolve().relative_to(self._rooms.settings.outbox.path.resolve()).as_posix()
+        except ValueError:
+            return path.as_posix()
+
+    def _again(self, drop: Drop) -> int:
+        archived = Path((drop.receipt or "").removesuffix(f".{RECEIPT}"))
+        if not drop.receipt or not archived.is_file():
+            raise NotFoundError(
+                f"Drop {drop.id} ({printable(drop.path)}) has ended and its file is no longer in the archive.",
+                "Drop the file into the outbox again.",
+            )
+        return self.push([archived], Project(drop.program or "", drop.project or ""))[0].id
+
+
+def _nobody(*_told: object) -> None:
+    """Nobody wants to know."""
+
+
+def _nobody(*_told: object) -> None:
+    """Nobody wants to know."""
+
+
+def _host() -> str:
+    name = socket.gethostname().split(".")[0]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40] or "host"

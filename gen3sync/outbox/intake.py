@@ -1,0 +1,358 @@
+"""From the outbox folder to drops: what lies there, when it is settled, where it goes.
+
+Owns the arrivals: what was taken already, what is settling, what has no way yet. One thread. Looking is `scan.py`'s,
+the rule of settling `settle.py`'s, the rest of a drop's life its lane's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+from gen3sync.errors import Gen3SyncError
+from gen3sync.files import Fingerprint, folder_error, move, safe_name, unique_path
+from gen3sync.files.moves import rename_new
+from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
+from gen3sync.names import Project, printable
+from gen3sync.outbox import snapshot
+from gen3sync.outbox.archive import ASIDE
+from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.route import Routed, Unrouted, route
+from gen3sync.outbox.scan import Found, Oddity, Outlook
+from gen3sync.outbox.settle import Ripeness, Settling, seems_finished
+from gen3sync.outbox.watch import Marks
+
+_log = logging.getLogger("gen3sync.outbox")
+_AT_ONCE = 200
+_TAIL = 64
+_PAUSE = 5.0
+"""Seconds before trying again to take a file that could not be read or copied."""
+
+
+@dataclass
+class Intake:
+    """See the module. `deliver` hands a routed drop to its lane, `supersede` tells a lane of a newer arrival."""
+
+    rooms: Rooms
+    outlook: Outlook
+    marks: Marks
+    deliver: Callable[[Drop], None]
+    supersede: Callable[[Drop, int], None]
+    on_scanned: Callable[[Found], None]
+    settling: dict[str, Settling] = field(default_factory=dict)
+    _known: dict[str, Fingerprint] = field(default_factory=dict)
+    _open: dict[str, Drop] = field(default_factory=dict)
+    _unrouted: dict[int, Drop] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+    _next_scan: float = 0.0
+    _next_routing: float = 0.0
+    _not_before: dict[str, float] = field(default_factory=dict)
+
+    def recover(self) -> None:
+        """What an earlier life left: originals set aside, snapshots nobody knows, drops that are open."""
+        drops = self.rooms.ledger.drops.open()
+        for orphan in snapshot.orphans(self.rooms.state, {drop.snapshot for drop in drops}):
+            shutil.rmtree(orphan, ignore_errors=True)
+        self._put_back_asides()
+        for drop in drops:
+            self.adopt(drop)
+
+    def adopt(self, drop: Drop) -> None:
+        """An open drop of the ledger that is not known here yet."""
+        if drop.source == "outbox":
+            mark = Journal((self.rooms.state / drop.snapshot).parent).fingerprint()
+            if mark is not None:
+                self._known[drop.path] = mark
+            older = self._open.get(drop.path)
+            if older is not None and older.id < drop.id:
+                self._replace(older, drop)
+            self._open[drop.path] = drop
+        if drop.program and drop.project:
+            self.deliver(drop)
+        else:
+            self._unrouted[drop.id] = drop
+
+    def ended(self, drop: Drop) -> None:
+        """A drop's lane is done with it."""
+        if self._open.get(drop.path) is not None and self._open[drop.path].id == drop.id:
+            del self._open[drop.path]
+            left = self.rooms.ledger.notes.get(f"left:{drop.path}")
+            if left is None and drop.source == "outbox":
+                self._known.pop(drop.path, None)
+                self.marks.add(drop.path)  # a newer file may lie there by now
+
+    def look_again(self) -> None:
+        """Somebody asks to try at once."""
+        self._next_routing = self._next_scan = 0.0
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is settling."""
+        return not self.settling
+
+    def turn(self) -> float:
+        """One look at what happened; returns seconds until something may be due."""
+        now = self.rooms.clock.monotonic()
+        paths, everything = self.marks.take()
+        if everything or now >= self._next_scan:
+            self._scan(now)
+        else:
+            for path in paths:
+                self._look(path, now)
+        self._route_again(now)
+        taken = 0
+        for path, one in list(self.settling.items()):
+            if self.rooms.stop.is_set() or taken >= _AT_ONCE:
+                break
+            if one.ripeness(now) is not Ripeness.WAIT and self._not_before.get(path, 0.0) <= now:
+                taken += self._ripe(path, one)
+        if taken >= _AT_ONCE:
+            return 0.0
+        due = [one.due for one in self.settling.values()]
+        due.append(self._next_scan)
+        now = self.rooms.clock.monotonic()
+        return max(0.0, min(due) - now) if not self._not_before else min(_PAUSE, max(0.05, min(due) - now))
+
+    # --- looking
+
+    def _scan(self, now: float) -> None:
+        self._next_scan = now + self.rooms.settings.outbox.rescan
+        try:
+            found = self.outlook.scan()
+        except OSError as error:
+            self._tell_once("outbox", EventLevel.ERROR, str(folder_error("The outbox cannot be read", error)))
+            return
+        self._told.discard("outbox")
+        self.on_scanned(found)
+        for odd in found.odd:
+            self._odd(odd)
+        for path in [path for path in self.settling if path not in found.files]:
+            del self.settling[path]
+        for path in [path for path in self._known if path not in found.files]:
+            self._gone(path)
+        for path, mark in found.files.items():
+            self._see(path, mark, now, event=False)
+
+    def _look(self, path: str, now: float) -> None:
+        seen = self.outlook.look(PurePosixPath(path))
+        if isinstance(seen, Oddity):
+            self._odd(seen)
+        elif seen is not None:
+            self._see(path, seen, now, event=True)
+        else:
+            self.settling.pop(path, None)
+            if path in self._known:
+                self._gone(path)
+
+    def _see(self, path: str, mark: Fingerprint, now: float, *, event: bool) -> None:
+        known = self._known.get(path)
+        if known is None and (left := self.rooms.ledger.notes.get(f"left:{path}")) is not None:
+            known = self._known[path] = Fingerprint(**left)
+        if known == mark:
+            return
+        one = self.settling.get(path)
+        if one is None:
+            self.settling[path] = Settling(mark, now, self.rooms.settings.outbox.settle)
+            self.rooms.failpoint("intake: seen")
+        else:
+            one.seen(mark, now, event=event)
+
+    def _gone(self, path: str) -> None:
+        """A file that was taken is no longer in the outbox. If nobody could tell where it goes, it is withdrawn."""
+        self._known.pop(path, None)
+        self.rooms.ledger.notes.forget(f"left:{path}")
+        drop = self._open.get(path)
+        if drop is not None and drop.id in self._unrouted:
+            self._end_unrouted(drop, "The file was moved away or deleted before anybody knew where it goes.")
+
+    def _odd(self, odd: Oddity) -> None:
+        self._tell_once(f"odd:{odd.path}", EventLevel.WARNING, f"{printable(odd.path)} is ignored: {odd.why}.")
+
+    def _tell_once(self, key: str, level: EventLevel, text: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self.rooms.ledger.events.add(level, "ignored" if key.startswith("odd") else "outbox", text)
+            _log.warning("%s", text)
+
+    # --- taking
+
+    def _ripe(self, path: str, one: Settling) -> int:
+        seen = self.outlook.look(PurePosixPath(path))
+        now = self.rooms.clock.monotonic()
+        if not isinstance(seen, Fingerprint):
+            del self.settling[path]
+            return 0
+        one.seen(seen, now)
+        if one.ripeness(now) is Ripeness.LOOK:
+            one.ends(whole=self._seems_finished(path, seen.size))
+        if one.ripeness(now) is not Ripeness.RIPE:
+            return 0
+        try:
+            return self._take(path, one)
+        except OSError as error:
+            self._not_before[path] = now + _PAUSE
+            text = str(folder_error(f"{printable(path)} cannot be taken", error))
+            self._tell_once(f"take:{path}:{error.errno}", EventLevel.ERROR, text)
+            return 0
+
+    def _take(self, path: str, one: Settling) -> int:
+        source = self.outlook.root / path
+        try:
+            shot = snapshot.take(source, self.rooms.state, self.rooms.clock.now())
+        except snapshot.StillChangingError:
+            one.since = self.rooms.clock.monotonic()
+            one.whole = None
+            return 0
+        except FileNotFoundError:
+            self.settling.pop(path, None)
+            return 0
+        if not shot.whole and one.whole:
+            snapshot.discard(shot.path, self.rooms.state)
+            one.ends(whole=False)  # a gzip file without its end: it has ten times as long to finish
+            return 0
+        self.rooms.failpoint("intake: snapshot made")
+        way = self._way(path)
+        self._not_before.pop(path, None)
+        del self.settling[path]
+        self._known[path] = shot.fingerprint
+        self.write_down(path, shot, way, "outbox")
+        return 1
+
+    def write_down(self, path: str, shot: snapshot.Snapshot, way: Routed | Unrouted, source: str) -> Drop:
+        """Makes a drop of a snapshot and sends it on its way."""
+        journal = Journal((self.rooms.state / shot.path).parent)
+        if source == "outbox":
+            journal.taken(shot.fingerprint)
+        routed = isinstance(way, Routed)
+        if isinstance(way, Routed):
+            journal.note("route", by=way.by)
+        drop = self.rooms.ledger.drops.add(
+            NewDrop(
+                path=path,
+                sha256=shot.sha256,
+                size=shot.size,
+                snapshot=shot.path,
+                program=way.project.program if isinstance(way, Routed) else None,
+                project=way.project.code if isinstance(way, Routed) else None,
+                state=DropState.WAITING if routed else DropState.PARKED,
+                reason="" if isinstance(way, Routed) else f"{way.what} {way.remedy}",
+                error_class="" if routed else "route",
+                next_attempt_at=None if routed else self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN),
+                source=source,
+            )
+        )
+        self.rooms.failpoint("intake: drop added")
+        where = f" for {way.project}" if isinstance(way, Routed) else f"; parked: {way.what}"
+        self.rooms.ledger.events.add(EventLevel.INFO, "arrived", f"{printable(path)} arrived{where}", drop_id=drop.id)
+        _log.info("arrived", extra={"drop": drop.id, "file": printable(path), "bytes": shot.size})
+        older = self._open.get(path) if source == "outbox" else None
+        if older is not None:
+            self._replace(older, drop)
+        if source == "outbox":
+            self._open[path] = drop
+        if isinstance(way, Routed):
+            self.deliver(drop)
+        else:
+            self._unrouted[drop.id] = drop
+        return drop
+
+    def _replace(self, older: Drop, newer: Drop) -> None:
+        if older.id in self._unrouted:
+            self._end_unrouted(older, "A newer file arrived at the same place.")
+        else:
+            self.supersede(older, newer.id)
+
+    def _seems_finished(self, path: str, size: int) -> bool:
+        try:
+            with (self.outlook.root / path).open("rb") as file:
+                file.seek(max(0, size - _TAIL))
+                return seems_finished(path, size, file.read(_TAIL))
+        except OSError:
+            return False
+
+    # --- routing
+
+    def _way(self, path: str) -> Routed | Unrouted:
+        rules = self.rooms.settings.outbox.route
+        way = route(PurePosixPath(path), rules, self._projects())
+        if isinstance(way, Unrouted) and len(PurePosixPath(path).parts) > 2:
+            now = self.rooms.clock.monotonic()
+            if now >= self._next_routing:
+                self._next_routing = now + 60.0
+                self.rooms.catalog.refresh()  # the project may be newer than what is known
+                way = route(PurePosixPath(path), rules, self._projects())
+        return way
+
+    def _projects(self) -> tuple[Project, ...] | None:
+        try:
+            return self.rooms.catalog.projects()
+        except Gen3SyncError:
+            return None
+
+    def _route_again(self, now: float) -> None:
+        if not self._unrouted or now < self._next_routing:
+            return
+        self._next_routing = now + LOOK_AGAIN
+        self.rooms.catalog.refresh()
+        for drop in list(self._unrouted.values()):
+            way = route(PurePosixPath(drop.path), self.rooms.settings.outbox.route, self._projects())
+            if isinstance(way, Routed):
+                Journal((self.rooms.state / drop.snapshot).parent).note("route", by=way.by)
+                del self._unrouted[drop.id]
+                found = self.rooms.ledger.drops.update(
+                    drop.id,
+                    program=way.project.program,
+                    project=way.project.code,
+                    state=DropState.WAITING,
+                    reason="",
+                    error_class="",
+                    next_attempt_at=None,
+                )
+                self._open[drop.path] = found
+                self.deliver(found)
+            else:
+                later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
+                self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=f"{way.what} {way.remedy}")
+
+    def _end_unrouted(self, drop: Drop, why: str) -> None:
+        """Nothing of it was ever sent; its content is kept all the same."""
+        folder = self.rooms.settings.outbox.rejected / Path(
+            *(safe_name(part) for part in PurePosixPath(drop.path).parts[:-1])
+        )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
+            move(self.rooms.state / drop.snapshot, kept)
+        except OSError as error:
+            _log.warning("%s", folder_error(f"{printable(drop.path)} cannot be put aside", error))
+            return
+        reason = f"{why} Its content is kept as {printable(kept)}."
+        self.rooms.ledger.drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason)
+        self.rooms.ledger.events.add(
+            EventLevel.INFO, "superseded", f"{printable(drop.path)}: {reason}", drop_id=drop.id
+        )
+        self._unrouted.pop(drop.id, None)
+        if self._open.get(drop.path) is drop:
+            del self._open[drop.path]
+        snapshot.discard(drop.snapshot, self.rooms.state)
+
+    def _put_back_asides(self) -> None:
+        """Originals that a crash left renamed: back to their names, to be recognised or to arrive."""
+        for where, _folders, names in os.walk(self.outlook.root):
+            for name in names:
+                if name.startswith(".") and ASIDE in name:
+                    aside = Path(where, name)
+                    original = aside.with_name(name[1:].rsplit(ASIDE, 1)[0])
+                    try:
+                        rename_new(aside, original)
+                    except FileExistsError:
+                        rename_new(aside, unique_path(original.parent, original.name))
+                    except OSError as error:
+                        _log.warning("%s", folder_error(f"{printable(aside)} cannot be put back", error))

@@ -1,0 +1,144 @@
+"""What a drop has sent, line by line, on disk before it is sent.
+
+One file `journal.jsonl` in the drop's work folder. A restart plans again from the snapshot, and then finds landed rows
+"unchanged"; this is where it learns that it was gen3sync that wrote them, and what stood there before. The receipt's
+list of chunks and the undo file are made from it.
+
+A line torn by a crash is the last one and says nothing that was acted upon: what is written here is flushed first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gen3sync.files import Fingerprint, fsync_folder
+from gen3sync.outbox.model import Action, Json
+
+NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """One row of a request: what for, and the stored values of its columns before (None for a new record)."""
+
+    line: int
+    action: Action
+    before: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """One request as the receipt tells it. `lines` are first and last; `state` is of the request ("landed" …)."""
+
+    number: int
+    attempt: int
+    node: str
+    rows: int
+    lines: tuple[int, int]
+    document_name: str
+    started_at: str
+    ended_at: str | None = None
+    transaction_id: int | None = None
+    transaction_state: str | None = None
+    state: str = "in flight"
+    message: str = ""
+
+
+class Journal:
+    """See the module. One thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+
+    def taken(self, fingerprint: Fingerprint) -> None:
+        """The file in the outbox that this drop is."""
+        self._write({"k": "taken", **asdict(fingerprint)})
+
+    def sending(self, chunk: ChunkRecord, rows: Iterable[SentRow]) -> None:
+        """A request is about to be sent."""
+        listed = [[row.line, row.action.value, row.before] for row in rows]
+        self._write({"k": "send", **asdict(chunk), "sent": listed})
+
+    def answered(self, chunk: ChunkRecord) -> None:
+        """A request was answered, or its fate is known."""
+        self._write({"k": "end", **asdict(chunk)})
+
+    def note(self, kind: str, **values: Json) -> None:
+        """Anything else that has to survive: erased values, written at `kind`."""
+        self._write({"k": kind, **values})
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the file in the outbox; None for a pushed file."""
+        for entry in self._read():
+            if entry["k"] == "taken":
+                return Fingerprint(entry["size"], entry["mtime_ns"], entry["inode"], entry["device"])
+        return None
+
+    def chunks(self) -> list[ChunkRecord]:
+        """All requests in order of sending, each as last known."""
+        found: dict[str, ChunkRecord] = {}
+        for entry in self._read():
+            if entry["k"] in ("send", "end"):
+                entry.pop("k")
+                entry.pop("sent", None)
+                found[entry["document_name"]] = ChunkRecord(**{**entry, "lines": tuple(entry["lines"])})
+        return list(found.values())
+
+    def sent(self) -> Iterator[SentRow]:
+        """All rows sent so far, oldest sending first (a row may come twice)."""
+        for entry in self._read():
+            if entry["k"] == "send":
+                for line, action, before in entry["sent"]:
+                    yield SentRow(line, Action(action), before)
+
+    def notes(self, kind: str) -> Iterator[dict[str, Json]]:
+        return (entry for entry in self._read() if entry["k"] == kind)
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def _write(self, entry: dict[str, Json]) -> None:
+        new = not self._path.exists()
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=_plain).encode() + b"\n"
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                line = b"\n" + line  # close the line that a crash tore
+            _write_all(fd, line)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        if new:
+            fsync_folder(self._path.parent)
+
+    def _read(self) -> Iterator[dict[str, Json]]:
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            for line in file:
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(entry, dict) and "k" in entry:
+                    yield entry
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,183 @@
+"""What the commons holds now: records by submitter_id, whether parents are there, what became of a transaction.
+
+Owns the way of asking and the fallbacks where a commons has no GraphQL or the key may not read. The answers are used
+by `planning.py` and `send.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from enum import StrEnum
+
+import ijson
+
+from gen3sync.commons import queries
+from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.export import ExportBroken
+from gen3sync.commons.replies import (
+    Broken,
+    BrokenCause,
+    Failure,
+    Forbidden,
+    Known,
+    Missing,
+    Refused,
+    Signature,
+    Transaction,
+    Unknown,
+)
+from gen3sync.names import Project
+from gen3sync.outbox.model import Json
+from gen3sync.records.pglower import pg_lower
+
+Record = Mapping[str, Json]
+Nothing = Refused | Failure
+_AT_ONCE = 500
+
+
+class Sight(StrEnum):
+    """How well this project can be seen."""
+
+    FULL = "full"  # GraphQL and exports
+    EXPORTS = "exports"  # no GraphQL: by exports of whole nodes
+    BLIND = "blind"  # no read permission: nothing can be compared or proven
+
+
+class Lookup:
+    """Questions about one project. Thread-safe. Each answers data, or what kept it from being had."""
+
+    def __init__(self, client: CommonsClient, project: Project, pool: Executor | None = None) -> None:
+        self._client, self._project, self._pool = client, project, pool
+        self._lock = threading.Lock()
+        self._sight: Sight | None = None
+        self.why = ""
+        """Why sight is less than full, for the receipt."""
+
+    def sight(self, *, fresh: bool = False) -> Sight | Nothing:
+        """How well the project can be seen; asked once, and again when `fresh`."""
+        with self._lock:
+            if self._sight is not None and not fresh:
+                return self._sight
+        seen = queries.signature(self._client, self._project, [])
+        match seen:
+            case Signature():
+                return self._set(Sight.FULL, "")
+            case Unknown(reason):
+                may = self._may_read()
+                if not isinstance(may, bool):
+                    return may
+                return self._set(Sight.EXPORTS if may else Sight.BLIND, reason)
+            case Missing(message) | Forbidden(message):
+                may = self._may_read()
+                if not isinstance(may, bool):
+                    return may
+                return self._set(Sight.EXPORTS if may else Sight.BLIND, f"no GraphQL: {message}")
+            case Refused(message=message):
+                return self._set(Sight.EXPORTS, f"GraphQL does not work: {message}")
+            case Broken(cause=BrokenCause.CONTENT, message=message):
+                return self._set(Sight.EXPORTS, f"GraphQL does not work: {message}")
+            case _:
+                return seen
+
+    def stored(self, node: str, submitter_ids: Mapping[str, str]) -> dict[str, Record] | Nothing:
+        """Records of `node` by key; `submitter_ids` are the wanted ones by key."""
+        sight = self.sight()
+        match sight:
+            case Sight.FULL:
+                known = queries.find_ids(self._client, self._project, node, submitter_ids.values())
+                if not isinstance(known, dict):
+                    return known
+                wanted = {pg_lower(one.submitter_id): one for one in known.values()}
+                return self.by_id([one.id for key, one in wanted.items() if key in submitter_ids])
+            case Sight.EXPORTS:
+                return self._from_export(node, submitter_ids)
+            case Sight.BLIND:
+                return {}
+        return sight
+
+    def by_id(self, ids: Sequence[str]) -> dict[str, Record] | Nothing:
+        """Records of one node by key of their submitter_id."""
+        parts = [list(ids[i : i + _AT_ONCE]) for i in range(0, len(ids), _AT_ONCE)]
+        records: dict[str, Record] = {}
+        answers = self._map(lambda some: self._client.export_records(self._project, some), parts)
+        for answer in answers:
+            if not isinstance(answer, tuple):
+                return answer
+            records.update((pg_lower(str(record.get("submitter_id"))), record) for record in answer)
+        return records
+
+    def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing:
+        """Keys of those `submitter_ids` (by key) that are stored. Where nothing can be seen all are taken to be: the
+        commons itself checks links."""
+        if self.sight() is not Sight.FULL:
+            return set(submitter_ids)
+        known = queries.find_ids(self._client, self._project, node, submitter_ids.values())
+        if not isinstance(known, dict):
+            return known
+        return {pg_lower(one.submitter_id) for one in known.values()}
+
+    def ids(self, node: str, submitter_ids: Sequence[str]) -> dict[str, Known] | Nothing:
+        """Ids by key."""
+        known = queries.find_ids(self._client, self._project, node, submitter_ids)
+        if not isinstance(known, dict):
+            return known
+        return {pg_lower(one.submitter_id): one for one in known.values()}
+
+    def transaction(self, id: int) -> Transaction | Nothing | None:
+        return queries.transaction(self._client, self._project, id)
+
+    def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
+        return queries.find_transaction(self._client, self._project, document_name, since)
+
+    def newest_transaction(self) -> int | Nothing | None:
+        return queries.last_transaction_id(self._client, self._project)
+
+    def _set(self, sight: Sight, why: str) -> Sight:
+        with self._lock:
+            self._sight, self.why = sight, why
+        return sight
+
+    def _may_read(self) -> bool | Nothing:
+        permissions = self._client.permissions()
+        if isinstance(permissions, Refused | Failure):
+            return permissions
+        return permissions.may_read(self._project) or not permissions.known
+
+    def _from_export(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
+        found: dict[str, Record] = {}
+        export = self._client.export_node(self._project, node)
+        if isinstance(export, Refused | Failure):
+            return export
+        try:
+            with export:
+                for record in ijson.items(export, "data.item", use_float=True):
+                    key = pg_lower(str(record.get("submitter_id")))
+                    if key in wanted:
+                        found[key] = _joined(found.get(key), record)
+        except ExportBroken as error:
+            return error.broken
+        except ijson.JSONError as error:
+            return Broken(f"The commons' export of {node} ends too early ({error}).", BrokenCause.CONTENT)
+        return found
+
+    def _map(
+        self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]
+    ) -> list[tuple[Record, ...] | Nothing]:
+        if self._pool is None or len(parts) < 2:
+            return [ask(part) for part in parts]
+        return list(self._pool.map(ask, parts))
+
+
+def _joined(before: Record | None, record: Record) -> Record:
+    """Records of nodes with several links come in pieces, each with part of the links (GEN3.md, "Exporting")."""
+    if before is None:
+        return dict(record)
+    out = dict(before)
+    for name, value in record.items():
+        if isinstance(value, list) and isinstance(out.get(name), list) and value != out[name]:
+            out[name] = [*out[name], *(item for item in value if item not in out[name])]
+        else:
+            out.setdefault(name, value)
+    return out

@@ -1,0 +1,87 @@
+"""Requests without an answer: what became of them.
+
+Their records stay locked until it is known, or until the server can no longer be at it (`[commons] horizon`). Then they
+are planned again, and what differs is sent. Also what a crash left in flight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+
+from gen3sync.clock import Clock
+from gen3sync.commons.replies import Transaction, TransactionState
+from gen3sync.ledger.rows import Request
+
+FIRST_LOOK = 0.5
+LONGEST_PAUSE = 30.0
+
+
+class Fate(Enum):
+    """What is known of a lost request."""
+
+    LANDED = "landed"
+    NOT_STORED = "not stored"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"  # the horizon has passed: only comparing values tells
+
+
+@dataclass(slots=True)
+class LostRequest:
+    """One of them. Times are of the monotonic clock."""
+
+    request: Request
+    next_look: float
+    looks: int = 0
+
+
+def fate(entry: Transaction | None, age: timedelta, horizon: float) -> Fate:
+    """What the commons' log says of a request that was sent `age` ago. Pure.
+
+    PENDING proves nothing, and neither does no entry at all: the request may still stand in the server's queue
+    (GEN3.md, "Finding out afterwards").
+    """
+    if entry is not None and not entry.is_dry_run:
+        match entry.state:
+            case TransactionState.SUCCEEDED:
+                return Fate.LANDED
+            case TransactionState.FAILED | TransactionState.ERRORED:
+                return Fate.NOT_STORED
+            case TransactionState.PENDING:
+                pass
+    return Fate.EXPIRED if age.total_seconds() >= horizon else Fate.UNKNOWN
+
+
+@dataclass
+class LostRequests:
+    """Those of one lane."""
+
+    clock: Clock
+    requests: list[LostRequest] = field(default_factory=list)
+
+    def add(self, request: Request) -> None:
+        self.requests.append(LostRequest(request, self.clock.monotonic() + FIRST_LOOK))
+
+    def due(self) -> LostRequest | None:
+        now = self.clock.monotonic()
+        return next((one for one in self.requests if one.next_look <= now), None)
+
+    def looked(self, one: LostRequest) -> None:
+        """It was looked for and is still unknown."""
+        one.looks += 1
+        one.next_look = self.clock.monotonic() + min(LONGEST_PAUSE, FIRST_LOOK * 2**one.looks)
+
+    def settled(self, one: LostRequest) -> None:
+        self.requests.remove(one)
+
+    def next_due(self) -> float | None:
+        return min((one.next_look for one in self.requests), default=None)
+
+    def soon(self) -> bool:
+        """Whether one of them was looked for only a few times yet, so that waiting a moment may settle it."""
+        return any(one.looks < 4 for one in self.requests)
+
+    def keys(self) -> dict[str, int]:
+        """The locked records (`NODE key`) and the drop that holds each."""
+        return {key: one.request.drop_id for one in self.requests for key in one.request.keys}

@@ -1,0 +1,149 @@
+"""What an answer of the commons means for the rows of a request.
+
+Pure: rows and a reply come in, a decision goes out (GEN3.md, "Retry or not"). Doing it is `lane.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gen3sync.commons.replies import (
+    Broken,
+    BrokenCause,
+    Busy,
+    Entity,
+    Forbidden,
+    Landed,
+    Missing,
+    RefusalKind,
+    Refused,
+    SubmitReply,
+    TooLarge,
+    Unauthorised,
+)
+from gen3sync.names import printable
+from gen3sync.outbox.model import IndexedRow, Reason
+from gen3sync.records.pglower import pg_lower
+
+
+class Step(Enum):
+    """What to do with a request that was answered, or was not."""
+
+    PROVE = "prove"  # the commons says it landed: look
+    SORT = "sort"  # some rows are at fault; the others were in bad company and go again
+    AGAIN = "again"  # no row is at fault by name: find out what is stored, send the same rows once more
+    HALVE = "halve"  # it failed again: the halves go separately, down to a lone row
+    SMALLER = "smaller"  # too large
+    LOST = "lost"  # it may have landed: lock its records until that is known
+    LATER = "later"  # certainly nothing was done; the commons is down or busy
+    PARK_PROJECT = "park project"  # forbidden, or not open
+    PARK_DROP = "park drop"  # no such project
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an answer means. `rejects` are reasons by row id; `ids` the record ids that the commons named by row id;
+    `dropped` rows of which the answer says nothing though it says success."""
+
+    step: Step
+    message: str = ""
+    error_class: str = ""
+    rejects: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
+    dropped: frozenset[int] = frozenset()
+    retry_after: float | None = None
+    slow: bool = False
+    """It took too long: smaller requests from now on."""
+
+
+def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> Outcome:
+    """What `reply` to a request with `rows` means. Requests for file nodes are never taken apart: each try writes to
+    the file index."""
+    match reply:
+        case Landed():
+            found = _match(rows, reply.entities)
+            ids = {row: entity.id for row, entity in found.items() if entity.id}
+            dropped = frozenset(row.id for row in rows if row.id not in found) if reply.entities else frozenset()
+            return Outcome(Step.PROVE, reply.message, ids=ids, dropped=dropped)
+        case Refused(kind=RefusalKind.CLOSED):
+            return Outcome(Step.PARK_PROJECT, reply.message, "closed")
+        case Refused():
+            return _refused(rows, reply, is_file=is_file)
+        case Unauthorised(message):
+            return Outcome(Step.LATER, message, "credentials")
+        case Forbidden(message):
+            return Outcome(Step.PARK_PROJECT, message, "forbidden")
+        case Missing(message):
+            return Outcome(Step.PARK_DROP, message, "missing")
+        case TooLarge(message):
+            if len(rows) > 1:
+                return Outcome(Step.SMALLER, message, "too large")
+            return Outcome(Step.SORT, message, rejects={rows[0].id: (Reason("TOO_LARGE", message),)})
+        case Busy(message, _, retry_after):
+            return Outcome(Step.LATER, message, "busy", retry_after=retry_after)
+        case Broken():
+            slow = reply.cause is BrokenCause.TIMEOUT or reply.status == 504
+            step = Step.LOST if reply.may_have_landed else Step.LATER
+            return Outcome(step, reply.message, f"broken: {reply.cause.value}", slow=slow)
+
+
+def _refused(rows: Sequence[IndexedRow], reply: Refused, *, is_file: bool) -> Outcome:
+    at_fault = [entity for entity in reply.entities if entity.at_fault]
+    found = _match(rows, at_fault)
+    rejects = {row: reasons(entity) for row, entity in found.items()}
+    if rejects:
+        return Outcome(Step.SORT, reply.message, "refused", rejects=rejects)
+    words = _words(reply)
+    if len(rows) == 1 and (rows[0].tries > 0 or reply.kind is RefusalKind.UNREADABLE):
+        return Outcome(Step.SORT, words, "refused", rejects={rows[0].id: (Reason(_type(reply), words),)})
+    if rows[0].tries == 0 and reply.kind is not RefusalKind.UNREADABLE:
+        return Outcome(Step.AGAIN, words, "refused without naming a row")
+    if is_file:
+        return Outcome(Step.PARK_DROP, words, "file node refused")
+    return Outcome(Step.HALVE, words, "refused without naming a row")
+
+
+def reasons(entity: Entity) -> tuple[Reason, ...]:
+    """The server's errors of one row, one for each column they are about."""
+    return tuple(
+        Reason(error.type, printable(error.message, 2000), column)
+        for error in entity.errors
+        if not error.internal
+        for column in (error.keys or (None,))[:1]
+    )
+
+
+def _words(reply: Refused) -> str:
+    named = [error.message for entity in reply.entities for error in entity.errors]
+    said = [*reply.transactional_errors, *named, reply.message]
+    return printable(next((words for words in said if words), "The commons refused the request without a reason."))
+
+
+def _type(reply: Refused) -> str:
+    return {RefusalKind.UNREADABLE: "UNREADABLE", RefusalKind.INTERNAL: "ERROR"}.get(reply.kind, "REFUSED")
+
+
+def _match(rows: Sequence[IndexedRow], entities: Sequence[Entity]) -> dict[int, Entity]:
+    """Entities by row id. The answer has no row numbers: by type and submitter_id as sent, then as the commons
+    compares them; an error without a type, by submitter_id alone where only one row has it."""
+    exact: dict[tuple[str, str], Entity] = {}
+    folded: dict[tuple[str, str], Entity] = {}
+    bare: dict[str, list[Entity]] = defaultdict(list)
+    for entity in entities:
+        if entity.submitter_id is None:
+            continue
+        exact.setdefault((entity.type or "", entity.submitter_id), entity)
+        folded.setdefault((entity.type or "", pg_lower(entity.submitter_id)), entity)
+        if not entity.type:
+            bare[pg_lower(entity.submitter_id)].append(entity)
+    out: dict[int, Entity] = {}
+    for row in rows:
+        found = exact.get((row.node, row.submitter_id)) or folded.get((row.node, row.key))
+        if found is None and len(bare.get(row.key, ())) == 1:
+            found = bare[row.key][0]
+        if found is not None:
+            out[row.id] = found
+    return out

@@ -1,0 +1,149 @@
+"""What each row of a drop asks of the commons: create, update, unchanged, erase, wait or reject.
+
+Pure and lazy: rows, what is stored, and whether parents are there come in; plans go out one by one. Dry runs, the
+outbox and tests use the same decision. Asking the commons is `lookup.py`'s, acting on plans `planning.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from gen3sync.config import Blanks, Send
+from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
+from gen3sync.records.codec import Desired
+from gen3sync.records.compare import Change, Comparison, compare
+from gen3sync.records.dictionary import NodeType
+from gen3sync.records.pglower import pg_lower
+
+
+class ParentState(Enum):
+    """Whether a parent is there."""
+
+    STORED = "stored"
+    COMING = "coming"  # on its way in this lane
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A row, and what the commons would understand by it."""
+
+    row: IndexedRow
+    desired: Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration and people decide. `blind`: nothing of the project can be read."""
+
+    blanks: Blanks = Blanks.GUARD
+    send: Send = Send.CHANGES
+    erase_allowed: bool = False
+    blind: bool = False
+
+
+def plan_rows(
+    rows: Iterable[PlanRow],
+    stored: Mapping[str, Mapping[str, object]],
+    parent_state: Callable[[Parent], ParentState],
+    node_type: NodeType,
+    rules: Rules,
+) -> Iterator[RowPlan]:
+    """Plans for rows of one node type, in their order. `stored` holds the commons' records by key."""
+    for one in rows:
+        yield plan_row(one, stored.get(one.row.key), parent_state, node_type, rules)
+
+
+def plan_row(
+    one: PlanRow,
+    record: Mapping[str, object] | None,
+    parent_state: Callable[[Parent], ParentState],
+    node_type: NodeType,
+    rules: Rules,
+) -> RowPlan:
+    """The plan for one row."""
+    row, desired = one.row, one.desired
+    if desired.problems:
+        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in desired.problems)
+        return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
+    found = None if record is None else compare(desired, record, node_type)
+    if found is not None and found.problems:
+        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in found.problems)
+        return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
+    waiting = tuple(p for p in needed_parents(desired, found, node_type) if parent_state(p) is not ParentState.STORED)
+    changes = _changes([*found.changes, *([found.renamed] if found.renamed else [])]) if found else ()
+    erased = _changes(found.erased) if found else ()
+    action = _action(desired, found, rules)
+    problems: tuple[Reason, ...] = ()
+    if action is Action.REJECT:
+        columns = ", ".join([change.column for change in erased] or sorted(desired.blanks))
+        problems = (
+            Reason(
+                "WOULD_ERASE",
+                f"Blank cells would erase stored values of {columns}.",
+                erased[0].column if erased else None,
+                "Fill them in, or leave the columns out to keep what is stored.",
+            ),
+        )
+    elif waiting and action is not Action.UNCHANGED:
+        action = Action.WAIT
+    if rules.blanks is Blanks.KEEP and not rules.erase_allowed:
+        erased = ()
+    return RowPlan(
+        row.line,
+        row.node,
+        row.key,
+        row.submitter_id,
+        action,
+        changes,
+        erased,
+        tuple(link.column for link in found.links_not_removed) if found else (),
+        waiting if action is Action.WAIT else (),
+        problems,
+        str(record["id"]) if record is not None and record.get("id") else None,
+    )
+
+
+def needed_parents(desired: Desired, found: Comparison | None, node_type: NodeType) -> tuple[Parent, ...]:
+    """Parents that must be there before the row can be sent: all of a new record, else only newly linked ones.
+
+    Parents given by id, and those that no project stores (`projects.code`), are the commons' to check.
+    """
+    changed = None if found is None else {change.column.partition(".")[0] for change in found.changes}
+    out: list[Parent] = []
+    for name, references in desired.links.items():
+        link = node_type.link.get(name)
+        if link is None or link.key != "submitter_id" or (changed is not None and name not in changed):
+            continue
+        out.extend(Parent(link.target, r.submitter_id) for r in references if r.id is None and r.submitter_id)
+    return tuple(out)
+
+
+def parent_key(parent: Parent) -> tuple[str, str]:
+    """How parents are compared: in any letter case."""
+    return parent.node, pg_lower(parent.submitter_id or "")
+
+
+def _action(desired: Desired, found: Comparison | None, rules: Rules) -> Action:
+    # Where nothing can be read, any blank cell may erase something.
+    erases = bool(found.erased) if found is not None else rules.blind and bool(desired.blanks)
+    changes = found is None or bool(found.changes or found.renamed)
+    if erases and not rules.erase_allowed:
+        match rules.blanks:
+            case Blanks.GUARD:
+                return Action.ERASE
+            case Blanks.REFUSE:
+                return Action.REJECT
+            case Blanks.KEEP:
+                erases = False
+            case Blanks.ERASE:
+                pass
+    if found is None:
+        return Action.UPDATE if rules.blind else Action.CREATE
+    return Action.UPDATE if changes or erases or rules.send is Send.ALL else Action.UNCHANGED
+
+
+def _changes(changes: Iterable[Change]) -> tuple[ColumnChange, ...]:
+    return tuple(ColumnChange(change.column, change.old, change.new) for change in changes)

@@ -1,0 +1,158 @@
+"""Plans the rows of a lane against the commons, a batch at a time, and notes in the index what each needs.
+
+Owns the order of questions: who else holds the record, what is stored, are the parents there. The decision itself is
+`plan.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from gen3sync.commons.replies import Failure, Refused
+from gen3sync.outbox.failpoint import FailPoint
+from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.lookup import Lookup, Nothing, Sight
+from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
+from gen3sync.outbox.plan import ParentState, PlanRow, Rules, needed_parents, parent_key, plan_rows
+from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.work import Work, row_of
+from gen3sync.records.codec import desired
+from gen3sync.records.compare import compare
+from gen3sync.records.dictionary import Dictionary, NodeType
+from gen3sync.records.mirror import mirror_row
+from gen3sync.records.rows import Row
+
+BATCH = 1000
+_REMEMBERED = 200_000
+"""Parents known to be there, per lane; forgotten all at once when there are more."""
+
+
+@dataclass
+class Planner:
+    """Plans for one lane. `locked` are records (`NODE key`) of requests whose answers were lost."""
+
+    index: RowIndex
+    lookup: Lookup
+    failpoint: FailPoint
+    locked: dict[str, int] = field(default_factory=dict)
+    _there: dict[str, set[str]] = field(default_factory=dict)
+
+    def plan_some(self, work: Work, dictionary: Dictionary, rules: Rules) -> Counter[Action] | Nothing:
+        """Plans the next batch of a drop's NEW rows. Answers what was planned, or what kept it from asking."""
+        rows = self.index.batch(work.id, RowState.NEW, BATCH)
+        rows = self._free(work, rows)
+        if not rows:
+            return Counter()
+        node_type = dictionary.nodes[rows[0].node]
+        plan_input = [PlanRow(row, desired(row_again(work, row), node_type)) for row in rows]
+        stored = self.lookup.stored(node_type.name, {row.key: row.submitter_id for row in rows})
+        if isinstance(stored, Refused | Failure):
+            return stored
+        wanted: set[Parent] = set()
+        for one in plan_input:
+            record = stored.get(one.row.key)
+            found = None if record is None else compare(one.desired, record, node_type)
+            wanted.update(needed_parents(one.desired, found, node_type))
+        states = self._parents(wanted)
+        if isinstance(states, Refused | Failure):
+            return states
+        done: Counter[Action] = Counter()
+        by_line = {row.line: row for row in rows}
+        for plan in plan_rows(plan_input, stored, lambda p: states[parent_key(p)], node_type, rules):
+            done[plan.action] += 1
+            self._note(work, by_line[plan.line], plan, stored.get(plan.key), node_type)
+        self.failpoint("plan: batch")
+        return done
+
+    def landed(self, node: str, keys: Collection[str]) -> int:
+        """Records are there now; rows that waited for them are planned again. Returns how many."""
+        self._remember(node, keys)
+        return self.index.release(node, keys)
+
+    def forget_parents(self) -> None:
+        """Somebody may have deleted what was there."""
+        self._there.clear()
+
+    def _free(self, work: Work, rows: list[IndexedRow]) -> list[IndexedRow]:
+        """Without those whose record an earlier drop or a lost request holds."""
+        if not rows:
+            return rows
+        node = rows[0].node
+        holders = self.index.holders(work.id, node, [row.key for row in rows])
+        free: list[IndexedRow] = []
+        for row in rows:
+            holder = holders.get(row.key)
+            if holder is None and f"{node} {row.key}" not in self.locked:
+                free.append(row)
+            else:
+                words = {"behind": holder} if holder is not None else {"locked": self.locked[f"{node} {row.key}"]}
+                self.index.move([row], RowState.BEHIND, detail=words)
+        return free
+
+    def _parents(self, wanted: set[Parent]) -> dict[tuple[str, str], ParentState] | Nothing:
+        states: dict[tuple[str, str], ParentState] = {}
+        by_node: dict[str, dict[str, str]] = {}
+        for parent in wanted:
+            node, key = parent_key(parent)
+            by_node.setdefault(node, {})[key] = parent.submitter_id or ""
+        for node, keys in by_node.items():
+            there = self._there.get(node, set())
+            asked = {key: sid for key, sid in keys.items() if key not in there}
+            found: set[str] | Nothing = self.lookup.present(node, asked) if asked else set()
+            if not isinstance(found, set):
+                return found
+            coming = self.index.coming(node, asked.keys() - found) if asked else {}
+            if self.lookup.sight() is not Sight.FULL:
+                # Nothing can be seen: a parent on its way here is waited for, any other left to the commons to check.
+                coming = self.index.coming(node, asked)
+                found = asked.keys() - coming.keys()
+            self._remember(node, found)
+            for key in keys:
+                if key in there or key in found:
+                    states[node, key] = ParentState.STORED
+                else:
+                    states[node, key] = ParentState.COMING if key in coming else ParentState.MISSING
+        return states
+
+    def _remember(self, node: str, keys: Collection[str]) -> None:
+        if sum(map(len, self._there.values())) > _REMEMBERED:
+            self._there.clear()
+        self._there.setdefault(node, set()).update(keys)
+
+    def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: object, node_type: NodeType) -> None:
+        for link in plan.links_not_removed:
+            work.links_not_removed[str(link)] += 1
+        detail: dict[str, object] = {}
+        if plan.erased:
+            detail["erased"] = [change.column for change in plan.erased]
+        match plan.action:
+            case Action.REJECT:
+                self.index.move([row], RowState.REJECTED, action=plan.action.value, detail=detail_of(plan.problems))
+            case Action.UNCHANGED if row.sent is not None:
+                # An earlier life, or a request whose answer was lost, wrote it; the comparison just proved it.
+                self.index.move([row], RowState.DONE, action=row.sent.value, record_id=plan.record_id)
+            case Action.UNCHANGED:
+                self.index.move([row], RowState.UNCHANGED, action=plan.action.value, record_id=plan.record_id)
+            case Action.ERASE:
+                self.index.move([row], RowState.GUARDED, action=plan.action.value, detail=detail)
+            case Action.WAIT:
+                parents = [parent_key(parent) for parent in plan.waiting_for]
+                detail["waiting"] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
+                self.index.wait_for(row, parents, detail)
+            case Action.CREATE | Action.UPDATE:
+                if isinstance(record, dict):
+                    cells = mirror_row(record, node_type)
+                    columns = work.columns(row.shape) or tuple(cells)
+                    detail["before"] = {column: cells[column] for column in columns if column in cells}
+                    if str(record.get("submitter_id")) != row.submitter_id:
+                        work.renamed.append((str(record.get("submitter_id")), row.submitter_id))
+                self.index.move(
+                    [row], RowState.READY, action=plan.action.value, detail=detail, record_id=plan.record_id
+                )
+
+
+def row_again(work: Work, row: IndexedRow) -> Row:
+    """The row as `records` knows it."""
+    return row_of(work, row.line, row.end_line, row.node, row.submitter_id, row.shape, row.cells)

@@ -1,0 +1,89 @@
+"""Whether the commons holds what was sent.
+
+Pure: rows, what was wanted, the transaction's state and the records read back come in. Fetching these is `send.py`'s,
+acting on them `lane.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gen3sync.commons.replies import TransactionState
+from gen3sync.outbox.model import IndexedRow, Json
+
+
+class Proof(StrEnum):
+    """How strong a proof is, strongest first."""
+
+    FULL = "transaction and values"  # SUCCEEDED in the log, and the values read back are equal
+    VALUES = "values"  # the values read back are equal; the log could not be read, or had not caught up
+    TRANSACTION = "transaction"  # SUCCEEDED in the log; the values could not be read
+    NONE = "none"  # the answer alone
+
+    @property
+    def green(self) -> bool:
+        return self in (Proof.FULL, Proof.VALUES)
+
+
+class Seen(StrEnum):
+    """What reading back said of one row."""
+
+    EQUAL = "equal"
+    OVERWRITTEN = "overwritten since"  # differs, and another transaction wrote in between
+    DIFFERENT = "different"
+    ABSENT = "absent"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Readback:
+    """What was found out about one request that the commons says has landed."""
+
+    transaction: TransactionState | None
+    records: Mapping[str, Mapping[str, Json]] | None
+    """By id; None where they could not be read."""
+    others_since: bool = False
+    """Another transaction of the project came after ours."""
+    problem: str = ""
+    """Why something could not be read."""
+    retry: bool = False
+    """It may be readable later (the commons is down), as against never (no permission)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """`rows` says what was seen of each row id; `differences` the columns, in words."""
+
+    proof: Proof
+    rows: dict[int, Seen] = field(default_factory=dict)
+    differences: dict[int, str] = field(default_factory=dict)
+
+
+def prove(
+    rows: Sequence[IndexedRow],
+    back: Readback,
+    differs: Mapping[int, str | None],
+) -> Proven:
+    """How far `back` proves that `rows` are stored.
+
+    `differs` holds for each row that was read back what differs from the file, in words, or None when nothing does.
+    """
+    succeeded = back.transaction is TransactionState.SUCCEEDED
+    if back.records is None:
+        proof = Proof.TRANSACTION if succeeded else Proof.NONE
+        return Proven(proof, {row.id: Seen.UNREAD for row in rows})
+    seen: dict[int, Seen] = {}
+    differences: dict[int, str] = {}
+    for row in rows:
+        if row.id not in differs:
+            seen[row.id] = Seen.ABSENT
+            continue
+        words = differs[row.id]
+        if words is None:
+            seen[row.id] = Seen.EQUAL
+        else:
+            seen[row.id] = Seen.OVERWRITTEN if succeeded and back.others_since else Seen.DIFFERENT
+            differences[row.id] = words
+    return Proven(Proof.FULL if succeeded else Proof.VALUES, seen, differences)

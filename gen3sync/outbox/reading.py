@@ -1,0 +1,89 @@
+"""From the snapshot into the lane's index, a slice at a time, so that a huge file does not hold up small ones.
+
+Owns what happens to rows that cannot be used and to files that cannot be read. Reading itself is `records.table`'s.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+
+from gen3sync.files import folder_error
+from gen3sync.names import Project
+from gen3sync.outbox.index import NewRow, RowIndex
+from gen3sync.outbox.model import Json, Reason, RowState
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.work import Stage, Work, cells_of
+from gen3sync.records.dictionary import Dictionary
+from gen3sync.records.pglower import pg_lower
+from gen3sync.records.problems import Problem, TableError
+from gen3sync.records.rows import BadRow, Row
+from gen3sync.records.table import open_table
+
+SLICE = 5000
+
+
+def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dictionary: Dictionary) -> None:
+    """Reads the next slice; at the end of the file the drop's stage becomes WORK, for an unusable file ARCHIVE."""
+    try:
+        if work.reader is None:
+            index.forget(work.id)
+            work.rows_read = work.bad_rows = 0
+            name = work.drop.path.rsplit("/", 1)[-1]
+            path = rooms.state / work.drop.snapshot
+            work.table = open_table(path, name=name, dictionary=dictionary, project=project)
+            work.reader = iter(work.table)
+        rows = list(itertools.islice(work.reader, SLICE))
+    except TableError as error:
+        work.faults = tuple(reason_of(problem) for problem in error.problems)
+        index.forget(work.id)
+        work.stage = Stage.ARCHIVE
+        return
+    except OSError as error:
+        raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
+    index.add(work.id, _new_rows(work, rows, dictionary))
+    work.rows_read += len(rows)
+    if len(rows) < SLICE:
+        work.reader = None
+        if work.journal.exists():
+            index.remember_sent(work.id, _sent(work))
+        work.stage = Stage.WORK
+        rooms.failpoint("read: done")
+
+
+def reason_of(problem: Problem) -> Reason:
+    """A problem of the file as the rejects file tells it."""
+    return Reason(problem.kind.value.upper(), problem.message, problem.column, problem.remedy)
+
+
+def detail_of(reasons: tuple[Reason, ...]) -> dict[str, Json]:
+    """Reasons as the index keeps them."""
+    return {"why": [[r.type, r.message, r.column, r.remedy] for r in reasons]}
+
+
+def reasons_in(detail: dict[str, Json]) -> tuple[Reason, ...]:
+    return tuple(Reason(*why) for why in detail.get("why", ()))
+
+
+def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> Iterator[NewRow]:
+    for row in rows:
+        sid = row.submitter_id or ""
+        node = row.node or ""
+        if isinstance(row, BadRow):
+            work.bad_rows += 1
+            detail = detail_of(tuple(reason_of(problem) for problem in row.problems))
+            rank = dictionary.place(node)
+            yield NewRow(
+                row.line, row.end_line, rank, node, pg_lower(sid), sid, 0, None, row.raw, RowState.REJECTED, detail
+            )
+        else:
+            shape = work.shape_of(() if row.record is not None else row.columns)
+            rank = dictionary.place(node)
+            yield NewRow(row.line, row.end_line, rank, node, pg_lower(sid), sid, shape, cells_of(row), row.raw)
+
+
+def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:
+
+    for row in work.journal.sent():
+        yield row.line, row.action.value, None if row.before is None else json.dumps(row.before, ensure_ascii=False)

@@ -1,0 +1,47 @@
+"""What the parts of the outbox share: the other rooms, settings, time, chance and the two gates to the commons."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gen3sync.catalog import Catalog
+from gen3sync.clock import Clock
+from gen3sync.commons.client import CommonsClient
+from gen3sync.config import Settings
+from gen3sync.ledger import Ledger
+from gen3sync.names import Project
+from gen3sync.outbox.backoff import CommonsGate
+from gen3sync.outbox.failpoint import FailPoint
+
+Landed = Callable[[Project, set[str]], None]
+"""Told which nodes of a project changed."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Handed to every part; made once, by `Outbox`. `pool` bounds the requests that write, `readers`
+    those that read."""
+
+    settings: Settings
+    client: CommonsClient
+    catalog: Catalog
+    ledger: Ledger
+    clock: Clock
+    rng: random.Random
+    gate: CommonsGate
+    pool: Executor
+    readers: Executor
+    on_landed: Landed
+    heartbeat: Callable[[str], None]
+    failpoint: FailPoint
+    host: str
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def state(self) -> Path:
+        return self.settings.state.path

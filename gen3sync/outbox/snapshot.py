@@ -1,0 +1,111 @@
+"""Takes a settled file: reads it once into the state folder, and proves that it stood still meanwhile.
+
+Owns the work folder of a drop (`state/drops/NAME/`) and the snapshot in it. Deciding when a file is settled is
+`settle.py`'s, the rest of a drop's life the lane's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gen3sync.files import Fingerprint, fsync_folder, open_regular, safe_name
+
+_BLOCK = 1 << 20
+FOLDER = "drops"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The bytes of a drop as settled. `path` is relative to the state folder. `whole` is False for a gzip file that
+    ends too early: it may still be arriving."""
+
+    path: str
+    sha256: str
+    size: int
+    fingerprint: Fingerprint
+    whole: bool = True
+
+
+class StillChangingError(Exception):
+    """The file changed while it was read; it has to settle again."""
+
+
+def take(source: Path, state: Path, now: datetime, *, name: str | None = None) -> Snapshot:
+    """Reads `source` into a new work folder below `state`.
+
+    Raises StillChangingError, and OSError (a full disk, a file that is gone or no regular file); in either case
+    nothing is left behind.
+    """
+    folder = state / FOLDER / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}"
+    folder.mkdir(parents=True, mode=0o750)
+    target = folder / safe_name(name or source.name)
+    try:
+        with open_regular(source) as read:
+            before = Fingerprint.of(os.fstat(read.fileno()))
+            digest, size = hashlib.sha256(), 0
+            end = _GzipEnd() if source.name.lower().endswith(".gz") else None
+            with open(target, "xb", opener=lambda p, f: os.open(p, f, 0o640)) as out:
+                while block := read.read(_BLOCK):
+                    digest.update(block)
+                    out.write(block)
+                    size += len(block)
+                    if end is not None:
+                        end.feed(block)
+                out.flush()
+                os.fsync(out.fileno())
+            after = Fingerprint.of(os.fstat(read.fileno()))
+        if not before == after == Fingerprint.at(source) or size != before.size:
+            raise StillChangingError
+        fsync_folder(folder)
+        fsync_folder(folder.parent)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    whole = end is None or end.reached
+    return Snapshot(str(target.relative_to(state)), digest.hexdigest(), size, before, whole)
+
+
+def discard(snapshot: str, state: Path) -> None:
+    """Removes the work folder that holds `snapshot`."""
+    folder = (state / snapshot).parent
+    if folder.parent == state / FOLDER:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def orphans(state: Path, known: set[str]) -> list[Path]:
+    """Work folders that no drop knows: a crash came between snapshot and ledger. `known` are the drops' snapshots."""
+    folders = {Path(snapshot).parent.name for snapshot in known}
+    root = state / FOLDER
+    return [path for path in root.iterdir() if path.name not in folders] if root.is_dir() else []
+
+
+class _GzipEnd:
+    """Whether a gzip stream reaches its end. What is not gzip at all counts as ended: reading will say so."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+        self.reached = False
+        self._broken = False
+
+    def feed(self, block: bytes) -> None:
+        while block and not self._broken:
+            if self.reached:  # another member follows, or padding
+                if not block.startswith(b"\x1f"):
+                    return
+                self._stream, self.reached = zlib.decompressobj(wbits=31), False
+            try:
+                self._stream.decompress(block, 1 << 16)
+                while self._stream.unconsumed_tail:
+                    self._stream.decompress(self._stream.unconsumed_tail, 1 << 16)
+            except zlib.error:
+                self._broken = self.reached = True
+                return
+            self.reached = self._stream.eof
+            block = self._stream.unused_data

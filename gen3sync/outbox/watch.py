@@ -1,0 +1,154 @@
+"""Hears of arrivals from the operating system, so that they need not wait for the next scan.
+
+Events only mark paths; nothing is believed of them. watchdog's observer thread dies when a handler raises, its watch
+limit and its overflow are nearly silent (DESIGN.md, "Known traps"): so the handler here cannot raise, and the caller
+scans every `rescan` seconds in any case and asks `alive`.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from gen3sync.files import FilesystemKind, filesystem_kind
+
+_log = logging.getLogger("gen3sync.outbox")
+_MOST_MARKS = 50_000
+"""More marked paths than this at once are cheaper to scan for."""
+
+WatchMode = Literal["auto", "inotify", "poll", "off"]
+
+
+class Marks:
+    """Paths something happened to, waiting to be looked at. Thread-safe; never raises."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._paths: set[str] = set()
+        self._all = False
+        self._wake = wake
+
+    def add(self, path: str) -> None:
+        with self._lock:
+            if not self._all:
+                self._paths.add(path)
+                if len(self._paths) > _MOST_MARKS:
+                    self._all, self._paths = True, set()
+        self._wake()
+
+    def everything(self) -> None:
+        """Asks for a scan."""
+        with self._lock:
+            self._all, self._paths = True, set()
+        self._wake()
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything waits to be looked at."""
+        with self._lock:
+            return self._all or bool(self._paths)
+
+    def take(self) -> tuple[set[str], bool]:
+        """The marked paths since the last call, and whether a scan is asked for."""
+        with self._lock:
+            paths, everything = self._paths, self._all
+            self._paths, self._all = set(), False
+            return paths, everything
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, root: Path, marks: Marks) -> None:
+        self._root, self._marks = os.fsdecode(root), marks
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        try:
+            if event.event_type in ("opened", "closed_no_write"):
+                return
+            for raw in (event.src_path, event.dest_path):
+                path = os.fsdecode(raw) if raw else ""
+                if not path.startswith(self._root + os.sep):
+                    if path == self._root:
+                        self._marks.everything()
+                    continue
+                # A folder moved in brings its files without a word about them.
+                if event.is_directory and event.event_type != "modified":
+                    self._marks.everything()
+                else:
+                    self._marks.add(path[len(self._root) + 1 :].replace(os.sep, "/"))
+        except Exception:  # noqa: BLE001
+            # The observer's thread would die of it, silently.
+            _log.exception("an event of the file system could not be understood; scanning instead")
+            self._marks.everything()
+
+
+class Watch:
+    """Watches one outbox. `mode` says how it does: "inotify", "poll" (scans alone) or "off".
+
+    `auto` is events on a local disk and scans alone on a network one, where other hosts' writes raise no events here.
+    """
+
+    def __init__(self, root: Path, wanted: WatchMode, marks: Marks) -> None:
+        self._root, self._wanted, self._marks = root, wanted, marks
+        self._observer: Any = None
+        self._watched: tuple[int, int] | None = None
+        self.mode = "off"
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begins to watch; falls back to scans when the system has no watches left, and says so in `problem`."""
+        self.stop()
+        self.problem = ""
+        network = filesystem_kind(self._root) is FilesystemKind.NETWORK
+        if self._wanted in ("poll", "off") or (self._wanted == "auto" and network):
+            self.mode = "off" if self._wanted == "off" else "poll"
+            return
+        observer = Observer()
+        observer.daemon = True
+        try:
+            status = self._root.stat()
+            observer.schedule(_Handler(self._root, self._marks), str(self._root), recursive=True)
+            observer.start()
+        except OSError as error:
+            self.mode = "poll"
+            self.problem = _limit(error)
+            return
+        self._observer, self.mode = observer, "inotify"
+        self._watched = (status.st_dev, status.st_ino)
+
+    def stop(self) -> None:
+        """Stops watching; bounded."""
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            observer.join(timeout=5)
+
+    def check(self, root: tuple[int, int] | None) -> bool:
+        """Watches anew where the outbox is another folder than before, or the observer has died. True if it did."""
+        if self.mode != "inotify" or root is None:
+            return False
+        if root == self._watched and self._observer is not None and self._observer.is_alive():
+            return False
+        self.start()
+        return True
+
+
+def _limit(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return (
+            "The system has no inotify watches left, so new files are found by scanning. "
+            "Raise fs.inotify.max_user_watches (sysctl) and restart gen3sync."
+        )
+    if error.errno == errno.EMFILE:
+        return (
+            "The system has no inotify instances left, so new files are found by scanning. "
+            "Raise fs.inotify.max_user_instances (sysctl) and restart gen3sync."
+        )
+    return f"The outbox cannot be watched ({error.strerror}), so new files are found by scanning."

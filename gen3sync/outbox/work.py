@@ -1,0 +1,101 @@
+"""One open drop as its lane holds it in memory. The rows are in the lane's index, the lasting facts in ledger and
+journal; everything here can be made again from those.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from gen3sync.ledger.rows import Drop, DropState
+from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.model import Reason
+from gen3sync.outbox.proof import Proof
+from gen3sync.records.rows import BadRow, Form, Row
+from gen3sync.records.table import Table
+
+
+class Stage(Enum):
+    """Where a drop stands in its lane."""
+
+    READ = "read"
+    WORK = "work"  # rows are planned, sent and proven
+    ARCHIVE = "archive"
+    GONE = "gone"
+
+
+class Brake(Enum):
+    """The first request of a drop goes alone: if most of it is refused, it is a wrong file."""
+
+    FIRST = "first"
+    ON_TRIAL = "on trial"
+    PASSED = "passed"
+    PULLED = "pulled"
+
+
+@dataclass(slots=True)
+class Work:
+    """See the module."""
+
+    drop: Drop
+    folder: Path
+    journal: Journal
+    stage: Stage = Stage.READ
+    brake: Brake = Brake.FIRST
+    reader: Iterator[Row | BadRow] | None = None
+    table: Table | None = None
+    shapes: dict[tuple[str, ...], int] = field(default_factory=dict)
+    rows_read: int = 0
+    bad_rows: int = 0
+    in_flight: int = 0
+    lost: int = 0
+    requests: int = 0
+    chunks_hint: int = 0
+    failures: int = 0
+    """Requests that failed without naming a row; bounds the halving."""
+    groups: int = 0
+    faults: tuple[Reason, ...] = ()
+    """Why the file as a whole cannot be used."""
+    superseded_by: int | None = None
+    tried: bool = False
+    """Every row passed a dry run (`on_invalid = "reject"`)."""
+    erased: Counter[str] = field(default_factory=Counter)
+    links_not_removed: Counter[str] = field(default_factory=Counter)
+    proofs: Counter[Proof] = field(default_factory=Counter)
+    values_compared: int = 0
+    overwritten: int = 0
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    proof_problem: str = ""
+
+    @property
+    def id(self) -> int:
+        return self.drop.id
+
+    @property
+    def parked(self) -> bool:
+        return self.drop.state is DropState.PARKED
+
+    def columns(self, shape: int) -> tuple[str, ...]:
+        """The columns of a shape; empty for JSON records."""
+        return list(self.shapes)[shape]
+
+    def shape_of(self, columns: tuple[str, ...]) -> int:
+        return self.shapes.setdefault(columns, len(self.shapes))
+
+
+def cells_of(row: Row) -> object:
+    """What the index keeps of a row: values in the order of its columns, or the JSON record."""
+    return dict(row.record) if row.record is not None else list(row.cells.values())
+
+
+def row_of(work: Work, line: int, end_line: int, node: str, sid: str, shape: int, cells: object) -> Row:
+    """The row again, as it was read (without its original text)."""
+    form = work.table.form if work.table else Form.TSV
+    if isinstance(cells, dict):
+        return Row(line, end_line, node, sid, "", form, {}, cells)
+    columns = work.columns(shape)
+    assert isinstance(cells, list)  # noqa: S101 - what `cells_of` wrote
+    return Row(line, end_line, node, sid, "", form, dict(zip(columns, cells, strict=True)))
