@@ -112,7 +112,7 @@ class Call:
     commons: Commons
     request: Request
     logged: LoggedRequest
-    abandon: Callable[[str | int], None] = lambda how: None
+    abandon: Callable[[str | int], None]
     reached: list[Point] = field(default_factory=list)
 
     @property

@@ -40,8 +40,8 @@ class Deletion:
             if lost:
                 self.dependents += [item.id for item in lost]
                 text = (
-                    f"Unable to delete entity because at least {len(lost)} other(s) directly or indirectly depend on it."
-                    " You can only delete this entity by deleting its dependents prior to, or during the same"
+                    f"Unable to delete entity because at least {len(lost)} other(s) directly or indirectly depend on"
+                    " it. You can only delete this entity by deleting its dependents prior to, or during the same"
                     " transaction as this one."
                 )
                 target["errors"].append(
@@ -74,7 +74,7 @@ class Deletion:
 
     def _dependents(self, record: Record, going: set[str]) -> list[Record]:
         """The first child that cannot do without it, and in turn that child's first: the service stops at one."""
-        for child_id in sorted(self.store.children.get(record.id, ())):
+        for child_id in list(self.store.children.get(record.id, ())):
             child = self.store.by_id(child_id)
             if child is None or child_id in going or self._can_stay(child, going | {record.id}):
                 continue

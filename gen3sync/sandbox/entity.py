@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,3 +153,17 @@ def merge_record(entity: Entity, node: NodeType, found: Record, project_id: str,
     entity.action = "update"
     entity.id = found.id
     entity.draft = dict(found.props)
+
+
+def unstorable(value: Any) -> bool:
+    """What PostgreSQL's JSON refuses: NUL characters, NaN and infinities; lone surrogates."""
+    match value:
+        case str():
+            return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value if not value.isascii())
+        case float():
+            return math.isnan(value) or math.isinf(value)
+        case dict():
+            return any(unstorable(key) or unstorable(item) for key, item in value.items())
+        case list():
+            return any(unstorable(item) for item in value)
+    return False

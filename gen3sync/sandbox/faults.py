@@ -208,7 +208,7 @@ class Faults:
         times: int | None = 1,
         path: str | None = None,
     ) -> Fault:
-        """Exports end after so many rows or bytes of text. `clean` looks complete to HTTP, as through the real proxy."""
+        """Exports end after so many rows or bytes of text. `clean`: complete to HTTP, as through the real proxy."""
         return self.add(Kind.CUT, rows=rows, bytes=bytes, clean=clean, times=times, path=path)
 
     def stall_export(self, *, rows: int = 0, times: int | None = 1, path: str | None = None) -> Hold:

@@ -152,7 +152,8 @@ def _check_edge(
                     and target in found.links.get(name, ())
                 } - {entity.id}
                 if others:
-                    text = f"'{name}' link has to be {kind}, target node {entry['target_type']} already has {entry['backref']}"
+                    backref = f"target node {entry['target_type']} already has {entry['backref']}"
+                    text = f"'{name}' link has to be {kind}, {backref}"
                     entity.error(text, [name])
     elif entry.get("required") is True:
         entity.error(f"Entity is missing required link to {name}", [name])

@@ -1,4 +1,4 @@
-"""The bodies that do not come from the submission service itself: fence's HTML pages, nginx's and the proxy's errors."""
+"""Bodies that do not come from the submission service itself: fence's HTML pages, nginx's and the proxy's errors."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _FENCE_PAGE = """<!doctype html>
         <div class="error-page__information">
           <p class="body">Error Identifier:</p>
           <p class="introduction">{identifier}</p>
-          
+
           <p class="body">Error Message:</p>
           <p class="introduction">{message}</p>
-          
+
           <div>
-            
+
             <p class="body">Please try again!</p>
-            
+
           </div>
         </div>
       </div>

@@ -85,11 +85,9 @@ class RequestLog:
     def colliding(self) -> list[tuple[LoggedRequest, LoggedRequest, tuple[str, str, str]]]:
         """Pairs of requests in flight at once that named the same record to be written: there must be none."""
         last: dict[tuple[str, str, str], list[LoggedRequest]] = {}
-        found = []
+        found: list[tuple[LoggedRequest, LoggedRequest, tuple[str, str, str]]] = []
         for entry in self.all():
             for key in set(entry.named):
-                for other in last.setdefault(key, []):
-                    if other.overlaps(entry):
-                        found.append((other, entry, key))
+                found += [(other, entry, key) for other in last.setdefault(key, []) if other.overlaps(entry)]
                 last[key].append(entry)
         return found

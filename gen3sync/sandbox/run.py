@@ -23,7 +23,7 @@ def run(
     username: str = DEFAULT_USER,
     key_lifetime: float = 30 * 24 * 3600,
     real_costs: bool = False,
-    announce: Callable[[Sandbox], None] = lambda sandbox: None,
+    announce: Callable[[Sandbox], None] | None = None,
 ) -> None:
     """Serves until SIGINT or SIGTERM. `announce` is called once when it answers; it may print url and key file.
 
@@ -41,7 +41,8 @@ def run(
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, lambda *_: ended.set())
     with sandbox:
-        announce(sandbox)
+        if announce is not None:
+            announce(sandbox)
         ended.wait()
     for number, handler in before.items():
         signal.signal(number, handler)

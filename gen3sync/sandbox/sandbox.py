@@ -230,16 +230,25 @@ class Sandbox:
             self.commons.changed.notify_all()
 
     def synthetic(
-        self, project_id: str, node: str, rows: int, props: Mapping[str, Any] | None = None, prefix: str = "SYN"
+        self,
+        project_id: str,
+        node: str,
+        rows: int,
+        props: Mapping[str, Any] | None = None,
+        prefix: str = "SYN",
+        width: int = 7,
+        parents: Mapping[str, str] | None = None,
     ) -> None:
         """Gives a node `rows` made-up records that take no memory; written records lie over them.
 
-        Parents are made where the dictionary requires links: one record `{prefix}-parent` of each parent type.
+        `parents` names by link the submitter_id of the one parent of all; where the dictionary requires a link and
+        none is named, a record `{prefix}-parent` is made.
         """
-        links = {
-            link.name: (self._parent(project_id, link.target, prefix),)
+        named = parents or {}
+        links: dict[str, tuple[str, ...]] = {
+            link.name: (self._parent(project_id, link.target, named.get(link.name, f"{prefix}-parent")),)
             for link in self.commons.dictionary.nodes[node].links.values()
-            if link.required
+            if link.required or link.name in named
         }
         moment = iso(self.commons.clock.stamp())
         known = self.commons.dictionary.nodes[node].property_types
@@ -252,21 +261,21 @@ class Sandbox:
             uuid.uuid5(uuid.NAMESPACE_URL, f"{project_id}/{node}").hex[:12],
             {**blank, "created_datetime": moment, "updated_datetime": moment, **(props or {})},
             links,
+            width,
         )
         self.commons.store.set_base(project_id, node, base)
 
-    def _parent(self, project_id: str, node: str, prefix: str) -> str:
+    def _parent(self, project_id: str, node: str, key: str) -> str:
         if node == "project":
             found = self.commons.store.project(project_id)
             if found is None:
                 raise KeyError(project_id)
             return found.id
-        key = f"{prefix}-parent"
         known = self.commons.store.find(project_id, node, key)
         if known is not None:
             return known.id
-        links = {
-            link.name: (self._parent(project_id, link.target, prefix),)
+        links: dict[str, tuple[str, ...]] = {
+            link.name: (self._parent(project_id, link.target, key),)
             for link in self.commons.dictionary.nodes[node].links.values()
             if link.required
         }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# Draft 4 visits a schema's words in their written order; dictionaries write `additionalProperties` and `required` first.
+# Draft 4 visits a schema's words as written; dictionaries write `additionalProperties` and `required` first.
 _FIRST = ("additionalProperties", "required")
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$")
 

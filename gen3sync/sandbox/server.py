@@ -10,7 +10,6 @@ import contextlib
 import socket
 import struct
 import threading
-import zlib
 from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
@@ -25,7 +24,7 @@ from gen3sync.sandbox.message import HTTPFailure, Request, Response
 from gen3sync.sandbox.pages import nginx_error, service_failure
 from gen3sync.sandbox.requestlog import LoggedRequest
 from gen3sync.sandbox.routes import dispatch
-from gen3sync.sandbox.server_errors import BrokenStream
+from gen3sync.sandbox.server_errors import BrokenStream, gzipped, long_line
 
 _REQUEST_LINE_LIMIT = 4094
 _GRAPHQL = ("/api/v0/submission/graphql", "/v0/submission/graphql", "/api/v0/submission/getschema")
@@ -135,9 +134,9 @@ class Handler(BaseHTTPRequestHandler):
             commons.requests.end(logged, self.status)
 
     def _control(self, request: Request) -> None:
-        body = self._read_body(Call(self.server.commons, request, _unlogged(request)))
-        request = Request(request.method, request.path, request.query, request.headers, body or b"")
-        call = Call(self.server.commons, request, _unlogged(request))
+        call = Call(self.server.commons, request, _unlogged(request), self._abandon)
+        body = self._read_body(call)
+        call.request = Request(request.method, request.path, request.query, request.headers, body or b"")
         try:
             response = dispatch(call)
         except HTTPFailure as failure:
@@ -161,7 +160,11 @@ class Handler(BaseHTTPRequestHandler):
         if limit is not None and length > limit:
             return nginx_error(413)
         if len(self.requestline) > _REQUEST_LINE_LIMIT:
-            return nginx_error(414) if len(self.requestline) > 4 * _REQUEST_LINE_LIMIT else _long_line(self.requestline)
+            return (
+                nginx_error(414)
+                if len(self.requestline) > 4 * _REQUEST_LINE_LIMIT
+                else long_line(len(self.requestline), _REQUEST_LINE_LIMIT)
+            )
         call.reach(Point.BEFORE_BODY)
         if self.answered:
             return None
@@ -281,7 +284,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             blocks: Iterable[bytes] = [response.body] if isinstance(response.body, bytes) else response.body
             if not head:
-                self._stream(_gzip(blocks) if zipped else blocks, flush=stream)
+                self._stream(gzipped(blocks) if zipped else blocks, flush=stream)
         else:
             assert isinstance(response.body, bytes)
             if response.status != HTTPStatus.NO_CONTENT:
@@ -307,19 +310,5 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
-def _gzip(blocks: Iterable[bytes]) -> Iterable[bytes]:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    for block in blocks:
-        # Each block is flushed, as nginx does for a stream: a stalled export shows what it has.
-        yield packer.compress(block) + packer.flush(zlib.Z_SYNC_FLUSH)
-    yield packer.flush()
-
-
 def _unlogged(request: Request) -> LoggedRequest:
     return LoggedRequest(0, request.method, request.path, request.query, {}, 0, 0.0)
-
-
-def _long_line(line: str) -> Response:
-    text = f"Request Line is too large ({len(line)} &gt; {_REQUEST_LINE_LIMIT})"
-    page = f"<html>\n  <head>\n    <title>Bad Request</title>\n  </head>\n  <body>\n    <h1><p>Bad Request</p></h1>\n    {text}\n  </body>\n</html>\n"
-    return Response(400, page.encode(), "text/html", close=True)

@@ -126,7 +126,9 @@ class Table:
             return
         if record.submitter_id is not None:
             self.by_key.pop(pg_lower(record.submitter_id), None)
-        if self.rows.pop(record_id, None) is None or (self.base is not None and self.base.position_of_id(record_id) is not None):
+        if self.rows.pop(record_id, None) is None or (
+            self.base is not None and self.base.position_of_id(record_id) is not None
+        ):
             self.hidden.add(record_id)
         self.version += 1
 
@@ -144,7 +146,8 @@ class Store:
         self.projects: dict[tuple[str, str], Project] = {}
         self.tables: dict[tuple[str, str], Table] = {}
         self.homes: dict[str, Table] = {}
-        self.children: dict[str, set[str]] = {}
+        # Children in the order of linking, which is the order in which the service meets them.
+        self.children: dict[str, dict[str, None]] = {}
         self.files: dict[tuple[str, int], str] = {}
 
     def add_program(self, name: str, accession: str | None) -> tuple[str, bool]:
@@ -214,9 +217,9 @@ class Store:
             gone = {parent for ids in old.links.values() for parent in ids} if old else set()
             kept = {parent for ids in record.links.values() for parent in ids}
             for parent in gone - kept:
-                self.children.get(parent, set()).discard(record.id)
+                self.children.get(parent, {}).pop(record.id, None)
             for parent in kept - gone:
-                self.children.setdefault(parent, set()).add(record.id)
+                self.children.setdefault(parent, {})[record.id] = None
             table = self.table(record.project_id, record.node)
             table.put(record)
             self.homes[record.id] = table
@@ -234,7 +237,7 @@ class Store:
                     self.put(Record(child.id, child.node, child.project_id, child.props, links))
             for ids in record.links.values():
                 for parent in ids:
-                    self.children.get(parent, set()).discard(record_id)
+                    self.children.get(parent, {}).pop(record_id, None)
             self.homes.pop(record_id, None)
             self.table(record.project_id, record.node).remove(record_id)
 

@@ -26,6 +26,7 @@ class Synthetic:
     salt: str = "0"
     props: dict[str, Any] = field(default_factory=dict)
     links: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    width: int = 7
 
     def __len__(self) -> int:
         return self.rows
@@ -34,7 +35,7 @@ class Synthetic:
         return f"{position:08x}-5a5a-4000-8000-{self.salt:0>12}"
 
     def key_at(self, position: int) -> str:
-        return f"{self.prefix}-{position:07d}"
+        return f"{self.prefix}-{position:0{self.width}d}"
 
     def record(self, position: int) -> tuple[str, dict[str, Any], dict[str, tuple[str, ...]]]:
         """Id, properties and links of one record."""

@@ -7,14 +7,13 @@ for the *submitted* keys, which names bystanders or nobody.
 
 from __future__ import annotations
 
-import math
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 from gen3sync.sandbox.clock import iso
 from gen3sync.sandbox.dictionary import NodeType
-from gen3sync.sandbox.entity import Entity, merge_record
+from gen3sync.sandbox.entity import Entity, merge_record, unstorable
 from gen3sync.sandbox.links import check_links, resolve_links
 from gen3sync.sandbox.schema import problems
 from gen3sync.sandbox.store import Record, Store, pg_lower
@@ -33,20 +32,6 @@ class IntegrityError(Exception):
 
 class InternalError(Exception):
     """Something the service did not foresee; it answers 400 with INTERNAL and names no row."""
-
-
-def _unstorable(value: Any) -> bool:
-    """What PostgreSQL's JSON refuses: NUL characters, NaN and infinities; lone surrogates."""
-    match value:
-        case str():
-            return "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value if not value.isascii())
-        case float():
-            return math.isnan(value) or math.isinf(value)
-        case dict():
-            return any(_unstorable(key) or _unstorable(item) for key, item in value.items())
-        case list():
-            return any(_unstorable(item) for item in value)
-    return False
 
 
 @dataclass
@@ -78,7 +63,7 @@ class Upload:
         """Parses, validates and looks up all documents. Raises InternalError for what the log cannot keep."""
         for document in documents:
             self._add(document)
-        if _unstorable(documents):
+        if unstorable(documents):
             raise InternalError
         if self.entry.is_dry_run:
             self.entry.documents_data = documents

@@ -111,7 +111,7 @@ def _link_test(store: Store, node: NodeType, key: str, names: list[str]) -> Call
 def children(store: Store, record: Record, backref: str) -> Iterator[Record]:
     """The records that link to this one by the link behind `backref`."""
     node, link = store.dictionary.backrefs[record.node][backref]
-    for child_id in sorted(store.children.get(record.id, ())):
+    for child_id in list(store.children.get(record.id, ())):
         child = store.by_id(child_id)
         if child is not None and child.node == node and record.id in child.links.get(link, ()):
             yield child
@@ -144,7 +144,7 @@ def select(store: Store, node: NodeType, tables: list[Table], args: dict[str, An
     """The records of these tables, filtered and ordered, without pages. Raises ResolveError."""
     tests = _tests(store, node, args)
     order = _order(node, args)
-    rows = _candidates(store, tables, args)
+    rows = _candidates(tables, args)
     if tests:
         rows = (record for record in rows if all(test(record) for test in tests))
     if order is None:
@@ -162,7 +162,7 @@ def select(store: Store, node: NodeType, tables: list[Table], args: dict[str, An
     return sorted(rows, key=_sort_key(key), reverse=descending)
 
 
-def _candidates(store: Store, tables: list[Table], args: dict[str, Any]) -> Iterable[Record]:
+def _candidates(tables: list[Table], args: dict[str, Any]) -> Iterable[Record]:
     """By index where there is one: ids and submitter_ids are asked for by the thousand."""
     names = args.get("submitter_id")
     if names is not None:

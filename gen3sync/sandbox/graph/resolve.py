@@ -90,7 +90,7 @@ class Query:
             return self._plain(item, schema)
         known = self.types[parent][name]
         if parent in ("Root", "viewer"):
-            return self._root(item, name, known, args)
+            return self._root(item, name, args)
         if isinstance(source, Record):
             return self._record(item, name, known, args, source)
         return self._plain(item, source.get(name) if isinstance(source, dict) else None)
@@ -119,7 +119,7 @@ class Query:
 
     # -- the root -----------------------------------------------------------------------------------------------
 
-    def _root(self, item: ast.FieldNode, name: str, known: FieldType, args: dict[str, Any]) -> Any:
+    def _root(self, item: ast.FieldNode, name: str, args: dict[str, Any]) -> Any:
         if name == "viewer":
             return self._object(item.selection_set, "viewer", None)
         if name == "transaction_log":

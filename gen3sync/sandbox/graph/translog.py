@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from gen3sync.sandbox.clock import log_time
@@ -32,13 +33,21 @@ def _wanted(entry: Transaction, args: dict[str, Any]) -> bool:
             given = str(value) if key in ("id", "quick_search", "committed_by") else value
             if checks[key] != given:
                 return False
-        elif (key == "project_id" and entry.project_id not in (value if isinstance(value, list) else [value])) or (key == "entities" and not any(item.entity_id in value for item in entry.snapshots)):
+        elif (key == "project_id" and entry.project_id not in (value if isinstance(value, list) else [value])) or (
+            key == "entities" and not any(item.entity_id in value for item in entry.snapshots)
+        ):
             return False
     return True
 
 
 def _kind(entry: Transaction) -> str:
     return "upload" if entry.role in ("update", "create") else entry.role
+
+
+def _sort_key(attribute: str) -> Callable[[Transaction], Any]:
+    if attribute == "id":
+        return lambda entry: entry.id
+    return lambda entry: str(getattr(entry, attribute))
 
 
 def select(entries: list[Transaction], readable: set[str], args: dict[str, Any]) -> list[Transaction]:
@@ -48,15 +57,22 @@ def select(entries: list[Transaction], readable: set[str], args: dict[str, Any])
         key = args.get(name)
         if key in ("id", "submitter", "role", "program", "project", "created_datetime", "project_id"):
             attribute = "created" if key == "created_datetime" else str(key)
-            found.sort(key=lambda entry: str(getattr(entry, attribute)) if key != "id" else entry.id)
-            if name == "order_by_desc":
-                found.reverse()
+            found.sort(key=_sort_key(attribute), reverse=name == "order_by_desc")
     offset = max(0, int(args.get("offset") or 0))
     if "last" in args:
         found.sort(key=lambda entry: -entry.id)
         return found[offset : offset + int(args["last"])]
     first = int(args.get("first", _DEFAULT_LIMIT))
     return found[offset : offset + first] if first > 0 else found[offset:]
+
+
+def jsonb(value: Any) -> Any:
+    """With keys in the order in which PostgreSQL keeps them: short ones first."""
+    if isinstance(value, dict):
+        return {key: jsonb(value[key]) for key in sorted(value, key=lambda name: (len(name), name))}
+    if isinstance(value, list):
+        return [jsonb(item) for item in value]
+    return value
 
 
 def as_dict(entry: Transaction) -> dict[str, Any]:
@@ -82,7 +98,7 @@ def as_dict(entry: Transaction) -> dict[str, Any]:
                 "doc_format": document.doc_format,
                 "doc_size": document.size,
                 "name": document.name,
-                "response_json": json.dumps(document.response),
+                "response_json": json.dumps(jsonb(document.response)),
                 "response": document.response,
             }
             for document in entry.documents
@@ -92,8 +108,8 @@ def as_dict(entry: Transaction) -> dict[str, Any]:
                 "id": str(item.id),
                 "transaction_id": entry.id,
                 "action": item.action,
-                "old_props": str(item.old),
-                "new_props": str(item.new),
+                "old_props": str(jsonb(item.old)),
+                "new_props": str(jsonb(item.new)),
             }
             for item in entry.snapshots
         ],

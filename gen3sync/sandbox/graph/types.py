@@ -95,10 +95,9 @@ def build(dictionary: Dictionary) -> Types:
     count = FieldType("Int", _LOG_ARGS)
     root: dict[str, FieldType] = {}
     for name, node in dictionary.nodes.items():
-        fields = {prop: FieldType(scalar(kind)) for prop, kind in node.property_types.items()}
+        fields = _fields(_NODE_FIELDS)
+        fields.update({prop: FieldType(scalar(kind)) for prop, kind in node.property_types.items()})
         fields.update(id=FieldType("ID"), type=FieldType("String"))
-        if name == "project":
-            fields["project_id"] = FieldType("String")
         edges = {link.name: link.target for link in node.links.values()}
         edges.update({backref: child for backref, (child, _) in dictionary.backrefs[name].items()})
         for edge, other in edges.items():
@@ -197,7 +196,7 @@ def _log_types() -> Types:
 
 def _introspection_types() -> Types:
     flag = {"includeDeprecated": "Boolean"}
-    types = {
+    return {
         "__Schema": _fields(
             {
                 "types": "[__Type]",
@@ -238,16 +237,12 @@ def _introspection_types() -> Types:
         "__EnumValue": _fields({"name": "String", "description": "String"}),
         "__Directive": _fields({"name": "String", "description": "String"}),
     }
-    return types
 
 
 def _reference(kind: str, types: Types) -> dict[str, Any]:
     if kind.startswith("["):
         return {"kind": "LIST", "name": None, "ofType": _reference(kind[1:-1], types)}
-    if kind in SCALARS:
-        word = "SCALAR"
-    else:
-        word = "OBJECT" if kind in types else "INPUT_OBJECT"
+    word = "SCALAR" if kind in SCALARS else "OBJECT" if kind in types else "INPUT_OBJECT"
     return {"kind": word, "name": kind, "ofType": None}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gen3sync.sandbox.commons import Call
 from gen3sync.sandbox.message import Response, failure
-from gen3sync.sandbox.routes import control, dictionary, export, graphql, projects, submission, user
+from gen3sync.sandbox.routes import control, dictionary, export, peregrine, projects, submission, user
 
 _NOT_FOUND = (
     "The requested URL was not found on the server. If you entered the URL manually please check your spelling and"
@@ -40,9 +40,9 @@ def _submission(call: Call, parts: tuple[str, ...]) -> Response:
     method = call.request.method
     match parts:
         case ("graphql",) | ("graphql", _):
-            return graphql.query(call)
+            return peregrine.query(call)
         case ("getschema",):
-            return graphql.schema(call)
+            return peregrine.schema(call)
         case () if method in ("GET", "HEAD"):
             return projects.programs(call)
         case () if method in ("PUT", "POST", "PATCH"):

@@ -42,13 +42,13 @@ def route(call: Call, parts: tuple[str, ...]) -> Response:
             case ("POST", "write"):
                 body = _body(call)
                 user = str(body.get("user", "other@example.org"))
-                number = foreign_write(commons, str(body["project"]), list(body["records"]), user)
-                return json_response({"transaction_id": number})
+                made = foreign_write(commons, str(body["project"]), list(body["records"]), user)
+                return json_response({"transaction_id": made})
             case ("POST", "delete"):
                 body = _body(call)
                 user = str(body.get("user", "other@example.org"))
-                number = foreign_delete(commons, str(body["project"]), list(body["ids"]), user)
-                return json_response({"transaction_id": number})
+                gone = foreign_delete(commons, str(body["project"]), list(body["ids"]), user)
+                return json_response({"transaction_id": gone})
             case ("POST", "api-key"):
                 return json_response(commons.tokens.api_key(float(_body(call).get("lifetime", 2_592_000))))
     except (ValueError, TypeError, KeyError, re.error) as error:

@@ -136,13 +136,14 @@ def _blocks(call: Call, texts: Iterator[str], *, dies: bool = False) -> Iterator
     size = sent = rows = 0
     first = True
     for number, text in enumerate(texts):
-        rows = number  # the head is number 0
+        rows = number - (text == "]}")  # the head is number 0, the end is no row
         if stall and not stall.released and rows > stall.options["rows"]:
             if block:
                 yield b"".join(block)
                 block, size = [], 0
             faults.wait_released(stall)
-        if max_rows is not None and rows > max_rows:
+        if max_rows is not None and number > max_rows:
+            rows = max_rows
             break
         piece = text.encode()
         if max_bytes is not None and sent + len(piece) > max_bytes:

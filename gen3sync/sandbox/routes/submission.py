@@ -52,7 +52,9 @@ def _work(
     task = Upload(commons.store, commons.log, entry, user)
     try:
         task.read(*document, len(call.request.body), documents)
-        call.logged.named = _named(task)
+        with commons.changed:
+            call.logged.named = _named(task)
+            commons.changed.notify_all()
         commons.faults.pause(commons.faults.settings.row * len(task.entities))
         creates = [key for key, entity in zip(_named(task), _keyed(task), strict=True) if entity.action == "create"]
         with commons.claims.hold(entry.id, creates, lambda: commons.faults.stopping):

@@ -75,6 +75,6 @@ def healthy(call: Call, parts: tuple[str, ...]) -> Response:
 def version(call: Call) -> Response:
     """`/api/_version`: the service's and the dictionary's."""
     settings = call.commons.dictionary.raw.get("_settings")
-    found = str(settings.get("_dict_version") or "") if isinstance(settings, dict) else ""
-    body = {"version": "5.2.4", "commit": "", "dictionary": {"version": found or "sandbox", "commit": ""}}
-    return json_response(body)
+    found = settings if isinstance(settings, dict) else {}
+    names = {"version": str(found.get("_dict_version") or "sandbox"), "commit": str(found.get("_dict_commit") or "")}
+    return json_response({"version": "", "commit": "", "dictionary": names})

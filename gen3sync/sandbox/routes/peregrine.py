@@ -37,8 +37,7 @@ def query(call: Call) -> Response:
     if not isinstance(given, dict):
         raise failure(400, f"JSON parsed from request is an invalid type: {type(given).__name__}")
     if mode == "error":
-        text = "(psycopg2.errors.QueryCanceled) canceling statement due to statement timeout\n"
-        return _answer({}, [text])
+        return _answer({}, ["(psycopg2.errors.QueryCanceled) canceling statement due to statement timeout\n"])
     text = given.get("query")
     if not isinstance(text, str):
         return _answer(None, ["The query must be a string"])
