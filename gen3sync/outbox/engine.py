@@ -41,6 +41,10 @@ _LANES = "lanes"
 _LONGEST_NAP = 5.0
 
 
+def _nobody(*_told: object) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
     """What only the running outbox knows; the rest is in the ledger."""
@@ -327,14 +331,6 @@ class Outbox:
                 "Drop the file into the outbox again.",
             )
         return self.push([archived], Project(drop.program or "", drop.project or ""))[0].id
-
-
-def _nobody(*_told: object) -> None:
-    """Nobody wants to know."""
-
-
-def _nobody(*_told: object) -> None:
-    """Nobody wants to know."""
 
 
 def _host() -> str:
