@@ -13,13 +13,17 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.retry import Retry
+
+from gen3sync.errors import ConfigError
 
 _current = threading.local()
 
@@ -148,11 +152,30 @@ _SOCKET_OPTIONS = [
 ]
 
 
-class Adapter(HTTPAdapter):
-    """requests' adapter with watched connections, no retries, and the system's trust store beside certifi's."""
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Whom to trust: `ca_file` alone where it is given, else the system's authorities and those of certifi.
 
-    def __init__(self, *, system_trust: bool) -> None:
-        self._system_trust = system_trust
+    Raises ConfigError when the file cannot be used. Made once: reading the authorities costs 30 ms.
+    """
+    try:
+        if ca_file is not None:
+            return ssl.create_default_context(cafile=str(ca_file))
+        context = ssl.create_default_context()
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    except OSError as error:
+        named = ca_file or DEFAULT_CA_BUNDLE_PATH
+        raise ConfigError(
+            f"{named} cannot be used as certificates of authorities: {error.strerror or 'it is not in PEM form'}.",
+            "Name a PEM file in commons.ca_file, or leave it out.",
+        ) from None
+    return context
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter with watched connections, no retries, and our own trust; verification cannot be turned off."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
         super().__init__(max_retries=Retry(total=0, read=False, redirect=False, respect_retry_after_header=False))
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
@@ -165,8 +188,13 @@ class Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests calls it so
+        """Whatever was asked, the context decides: nothing is read into it for single connections, nothing is off."""
+        conn.cert_reqs = "CERT_REQUIRED"
+        conn.ca_certs = conn.ca_cert_dir = None
+
     def _pool_options(self, options: dict[str, Any]) -> dict[str, Any]:
         options["socket_options"] = _SOCKET_OPTIONS
-        if self._system_trust:
-            options["ssl_context"] = ssl.create_default_context()
+        if self._context is not None:
+            options["ssl_context"] = self._context
         return options

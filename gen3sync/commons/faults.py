@@ -46,11 +46,12 @@ def _before_sending(chain: tuple[BaseException, ...]) -> tuple[BrokenCause, str]
         return BrokenCause.TLS, "no TLS connection could be made; is there a web server behind this address and port?"
     if _any(chain, u3.ProxyError, requests.exceptions.ProxyError):
         return BrokenCause.CONNECT, "the proxy named in the environment does not answer"
+    told = next((link.strerror for link in chain if isinstance(link, OSError) and link.strerror), None)
+    if told is not None:
+        return BrokenCause.CONNECT, f"not reachable ({told})"
     if _any(chain, u3.ConnectTimeoutError, requests.ConnectTimeout, TimeoutError):
         return BrokenCause.CONNECT, "no connection within the time allowed"
-    refused = next((link for link in chain if isinstance(link, OSError) and link.strerror), None)
-    reason = refused.strerror if refused is not None else "no connection could be made"
-    return BrokenCause.CONNECT, f"not reachable ({reason})"
+    return BrokenCause.CONNECT, "no connection could be made"
 
 
 def _any(chain: tuple[BaseException, ...], *kinds: type[BaseException]) -> bool:

@@ -11,6 +11,7 @@ requests and urllib3 never leave this module, because they can hold headers.
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from gen3sync import __version__
-from gen3sync.commons.adapter import Adapter, Guard, guarding
+from gen3sync.commons.adapter import Adapter, Guard, guarding, trust
 from gen3sync.commons.addresses import origin_of
 from gen3sync.commons.body import Body, BodyError
 from gen3sync.commons.faults import fault_of
@@ -106,7 +107,10 @@ class Stream:
 
 
 class Transport:
-    """Sends requests. Thread-safe; `close` ends everything in flight as CANCELLED and refuses what comes after."""
+    """Sends requests to one commons. Thread-safe; `close` ends what is in flight as CANCELLED and refuses the rest.
+
+    Raises ConfigError for a CA file that cannot be used.
+    """
 
     def __init__(
         self,
@@ -122,6 +126,7 @@ class Transport:
         self._lock = threading.Lock()
         self._guards: set[Guard] = set()
         self._closed = False
+        self._context = trust(ca_file) if ca_file is not None else None
 
     def send(self, request: Request, *, limit: int = _LIMIT, timeouts: Timeouts | None = None) -> Answer | Broken:
         """Sends and reads the whole answer, at most `limit` decoded bytes of it."""
@@ -186,7 +191,7 @@ class Transport:
                     timeout=(timeouts.connect, timeouts.read),
                     allow_redirects=False,
                     stream=True,
-                    verify=str(self._ca_file) if self._ca_file else True,
+                    verify=True,
                 )
             return Stream(response, guard, Body(response, guard, _host(url)))
         except NoTokenError as error:
@@ -224,10 +229,16 @@ class Transport:
         session.proxies.update(proxies)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*"})
-        adapter = Adapter(system_trust=self._ca_file is None)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
+        if url.startswith("https:"):
+            session.mount("https://", Adapter(self._trusted()))
+        session.mount("http://", Adapter(None))
         return session
+
+    def _trusted(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._context is None:
+                self._context = trust(self._ca_file)
+            return self._context
 
     def _fresh(self) -> None:
         session: requests.Session | None = getattr(self._local, "session", None)
