@@ -133,7 +133,7 @@ class TextRows:
             remedy = "Delete it; if there are many, the file was damaged or is not text."
             text = "A cell holds a NUL character, which the commons cannot store."
             yield Problem(ProblemKind.NUL, text, remedy, record.line, self._name(place))
-        if not raw.isascii() or find_separator(raw):
+        if find_separator(raw):
             for place, cell in enumerate(record.cells):
                 if found := find_separator(cell):
                     what = separator_name(found)
