@@ -46,16 +46,16 @@ def find_ids(
     """Records of `node` by submitter_id in whatever letter case: `{key_of(submitter_id): Known(id, stored spelling)}`.
 
     peregrine compares `submitter_id` exactly, while PUT finds (and renames) records in any letter case. So each is
-    asked for as given, in lower and in upper case; those not found are searched for case-blindly while they are few. A
-    record stored in mixed case can still be missed when more than 40 are new: PUT's answer then says `update` where a
-    create was planned, or take `list_ids`. An empty answer may also mean that the user may not read.
+    asked for as given, in lower and upper case and capitalised; those not found are searched for case-blindly while
+    they are few. A record stored in some other mixture can still be missed when more than 40 are new: PUT then answers
+    `update` where a create was planned, or take `list_ids`. An empty answer may also mean that the user may not read.
 
     `key` is the form in which the caller holds submitter_ids equal.
     """
     wanted = list(dict.fromkeys(submitter_ids))
     found: dict[str, Known] = {}
     for some in portions(wanted, _IDS_AT_ONCE):
-        spellings = list(dict.fromkeys(s for given in some for s in (given, given.lower(), given.upper())))
+        spellings = list(dict.fromkeys(spelling for given in some for spelling in _spellings(given)))
         rows = _rows(client, _by_submitter_id(node), {"P": [project.id], "S": spellings})
         if not isinstance(rows, list):
             return rows
@@ -106,6 +106,10 @@ def _search(client: Asks, project: Project, node: str, wanted: Sequence[str], ke
         for rows in answer.data.values():
             found.update(_known(rows if isinstance(rows, list) else [], key))
     return found
+
+
+def _spellings(given: str) -> tuple[str, ...]:
+    return (given, given.lower(), given.upper(), given.capitalize(), given.title())
 
 
 def _by_submitter_id(node: str) -> str:

@@ -58,12 +58,13 @@ def _records(*stored: str) -> Answers:
 
 
 def test_records_are_found_in_any_letter_case() -> None:
-    commons = Peregrine(_records("SAM-1", "sam-2", "Sam-3", "other", "SAM-33"))
-    found = queries.find_ids(commons, P, "sample", ["sam-1", "SAM-2", "sAM-3", "sam-4", "17"])
+    commons = Peregrine(_records("SAM-1", "sam-2", "sAm-3", "Sam_A-5", "other", "SAM-33"))
+    found = queries.find_ids(commons, P, "sample", ["sam-1", "SAM-2", "SaM-3", "sam-4", "sam_a-5", "17"])
     assert found == {
         "sam-1": Known("id-SAM-1", "SAM-1"),
         "sam-2": Known("id-sam-2", "sam-2"),
-        "sam-3": Known("id-Sam-3", "Sam-3"),
+        "sam-3": Known("id-sAm-3", "sAm-3"),
+        "sam_a-5": Known("id-Sam_A-5", "Sam_A-5"),
     }
     assert len(commons.asked) == 2
     assert all(given["P"] == ["DEV-test"] for _, given in commons.asked)
