@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from gen3sync.errors import CommonsError, Gen3SyncError, NotFoundError, PermissionDeniedError, UnreachableError
+from gen3sync.errors import Gen3SyncError
 
 if TYPE_CHECKING:
     from gen3sync.cli.invocation import Invocation
@@ -29,7 +29,7 @@ def commons_of(invocation: Invocation) -> Iterator[CommonsClient]:
 
 
 def expect(answer: T | Refused | Failure, asked: str) -> T:
-    """The answer, or its failure as an error. `asked` is what was wanted, as in "the template of case"."""
+    """The answer, or its failure as an error. `asked` is a noun: "the template of case"."""
     error = error_of(answer, asked)
     if error is not None:
         raise error
@@ -38,48 +38,7 @@ def expect(answer: T | Refused | Failure, asked: str) -> T:
 
 def error_of(answer: object, asked: str) -> Gen3SyncError | None:
     """The failure in `answer` as a sentence with a remedy, or None when it is none."""
-    from gen3sync.commons.replies import (
-        Broken,
-        BrokenCause,
-        Busy,
-        Forbidden,
-        Missing,
-        Refused,
-        TooLarge,
-        Unauthorised,
-    )
+    from gen3sync.commons import troubles
+    from gen3sync.commons.replies import Failure, Refused
 
-    match answer:
-        case Refused(message=message, transactional_errors=errors):
-            said = message or "; ".join(errors)
-            return CommonsError(f"The commons refused {asked}: {said}", "Correct the request and try again.")
-        case Unauthorised(message=message):
-            return PermissionDeniedError(
-                f"The commons does not accept the API key for {asked}: {message}",
-                "Make a new API key on the commons' profile page and save it over the old one.",
-            )
-        case Forbidden(message=message):
-            return PermissionDeniedError(
-                f"The API key may not have {asked}: {message}",
-                "Ask the commons' administrators for the right; `gen3sync check` lists what the key may do.",
-            )
-        case Missing(message=message):
-            return NotFoundError(
-                f"The commons has not {asked}: {message}", "Look at the spelling; upper and lower case differ."
-            )
-        case TooLarge(message=message):
-            return CommonsError(f"The commons finds {asked} too large: {message}", "Ask for less at once.")
-        case Busy(message=message):
-            return UnreachableError(f"The commons is too busy for {asked}: {message}", "Try again in a few minutes.")
-        case Broken(message=message, cause=BrokenCause.CREDENTIALS):
-            # The message is the sentence of a CredentialsError, its remedy included.
-            return PermissionDeniedError(message)
-        case Broken(message=message, cause=BrokenCause.CONTENT | BrokenCause.REDIRECT):
-            return CommonsError(
-                f"{message} (asked for: {asked})", "Look at commons.url: is there a Gen3 commons at that address?"
-            )
-        case Broken(message=message):
-            return UnreachableError(
-                f"{message} (asked for: {asked})", "Look at commons.url and the network, or try again later."
-            )
-    return None
+    return troubles.error_of(answer, asked) if isinstance(answer, Failure | Refused) else None

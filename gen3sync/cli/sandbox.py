@@ -60,7 +60,7 @@ def sandbox(
     """
     if ctx.invoked_subcommand is not None:
         return ExitCode.OK
-    from gen3sync.sandbox.run import run
+    from gen3sync.sandbox import run
 
     names = [Project.parse(each).id for each in projects]
     try:
@@ -107,7 +107,7 @@ def fault(invocation: Invocation, kind: str, options: Sequence[str], url: str) -
 
     docs/reference/sandbox.md lists the kinds and what they take.
     """
-    from gen3sync.sandbox.run import send_fault
+    from gen3sync.sandbox import send_fault
 
     change = {"kind": kind, **dict(_option(text) for text in options)}
     try:

@@ -159,14 +159,16 @@ def _inbox(status: Status, now: datetime, columns: int) -> Iterator[str]:
     yield _title("Inbox") + fit(printable(inbox.path), columns - 10, keep_end=True)
     if not inbox.mirrors:
         yield "          no mirrors yet"
-    # What needs a person comes first; of the rest a handful shows that they live.
+    # What needs a person comes first; of the rest, those with records show that they live.
     order = {"failed": 0, "guarded": 1, "never": 2}
-    mirrors = sorted(inbox.mirrors, key=lambda m: (order.get(m.outcome, 3), m.project, m.node))
-    most = 2 * _MOST
-    for mirror in mirrors[:most]:
+    mirrors = sorted(inbox.mirrors, key=lambda m: (order.get(m.outcome, 3), not m.rows, m.project, m.node))
+    shown = [mirror for mirror in mirrors if mirror.outcome in order or mirror.rows or len(mirrors) <= _MOST]
+    for mirror in shown[: 2 * _MOST]:
         yield from _row(mirror.outcome, f"{mirror.project} {mirror.node}", _mirror_words(mirror, now), columns)
-    if len(mirrors) > most:
-        yield f"  … and {len(mirrors) - most:,} more; `gen3sync status --json` lists them"
+    rest = mirrors[len(shown[: 2 * _MOST]) :]
+    if rest:
+        empty = sum(mirror.rows == 0 for mirror in rest)
+        yield f"  … and {len(rest):,} more{f', {empty:,} without records' if empty else ''}; --json lists them"
 
 
 def _mirror_words(mirror: MirrorStatus, now: datetime) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,23 @@ from gen3sync.commons.connect import open_commons
 from gen3sync.config import Settings
 from gen3sync.daemon.gather import Live, Progress
 from gen3sync.daemon.heartbeats import Heartbeats
-from gen3sync.daemon.look import CommonsLook
-from gen3sync.errors import Gen3SyncError
+from gen3sync.daemon.housekeeping import keep_house
+from gen3sync.daemon.look import EVERY, CommonsLook
+from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
 from gen3sync.files import folder_error
 from gen3sync.inbox import Inbox
-from gen3sync.ledger import EventLevel, Ledger, Refresh, open_ledger
+from gen3sync.ledger import Drop, DropState, EventLevel, Ledger, Refresh, Verdict, open_ledger
 from gen3sync.outbox import Outbox
-from gen3sync.status import DaemonState, KeyStatus
+from gen3sync.status import DaemonState
 
 log = logging.getLogger(__name__)
 
 _PULSE = 20.0
-_HOUSEKEEPING = timedelta(days=1)
-_HISTORY = timedelta(days=365)
-"""How long the ledger remembers when `[outbox] keep` says nothing shorter."""
+_BEAT = 120.0
+_OUTBOX_BEAT = 900.0
+"""Seconds an arrival may take to be copied; meanwhile the outbox's own loop shows no life."""
+
+Told = Callable[[str, int], None]
 
 
 def build(settings: Settings, clock: Clock, env: Mapping[str, str]) -> Rooms:
@@ -42,11 +45,21 @@ def build(settings: Settings, clock: Clock, env: Mapping[str, str]) -> Rooms:
         _make(folder)
     client = open_commons(settings.commons, env, clock)
     try:
-        ledger = open_ledger(settings.state.ledger, clock)
+        return Rooms(settings, clock, client, open_ledger(settings.state.ledger, clock))
     except Gen3SyncError:
         client.close()
         raise
-    return Rooms(settings, clock, client, ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What `once` did, as data for the command line."""
+
+    drops: tuple[Drop, ...]
+    waiting: tuple[Drop, ...]
+    refreshes: tuple[dict[str, Any], ...]
+    problem: str = ""
+    exit_code: ExitCode = ExitCode.OK
 
 
 class Rooms:
@@ -59,9 +72,8 @@ class Rooms:
         self.ledger = ledger
         self.catalog = Catalog(client, clock, settings.state.path)
         self._beats: Heartbeats | None = None
-        self._wake: threading.Event | None = None
         self._scheduler: Any = None
-        self._look = CommonsLook(client, self.catalog, clock)
+        self._look = CommonsLook(client, clock, self._user)
         self.inbox = Inbox(settings, client, self.catalog, ledger, clock, heartbeat=self._beat)
         self.outbox = Outbox(
             settings,
@@ -69,7 +81,184 @@ class Rooms:
             self.catalog,
             ledger,
             clock,
-            rng=random.Random(),  # noqa: S311 (jitter)
             on_landed=self.inbox.touched,
-            heartbeat=self._beat,
+            heartbeat=lambda name: self._beat(name, self._patience(name)),
         )
+        self._running = False
+
+    def start(self, beats: Heartbeats) -> None:
+        """Everything in threads of its own, as a daemon has it. Raises FolderError, LedgerError."""
+        self._beats = beats
+        self._scheduler = _scheduler()
+        self.inbox.start(self._scheduler)
+        self.outbox.start()
+        self._running = True
+        now = self.clock.now()
+        self._every("pulse", self._pulse, _PULSE, now)
+        self._every("look", self._look_at_commons, EVERY, now)
+        self._every("housekeeping", self._keep_house, 86_400.0, now + timedelta(minutes=10))
+        self._scheduler.start()
+
+    def stop(self, seconds: float) -> bool:
+        """Takes no more work; finishes or hands back what is in flight. False when something still was in flight."""
+        if not self._running:
+            return True
+        self._running = False
+        end = self.clock.monotonic() + seconds
+        if self._scheduler is not None and self._scheduler.running:
+            self._scheduler.pause()
+        clean = self.outbox.stop(seconds)
+        clean = self.inbox.stop(max(1.0, end - self.clock.monotonic())) and clean
+        if self._scheduler is not None and self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        return clean
+
+    def close(self) -> None:
+        """Ends what is still in flight with the commons and gives the ledger back."""
+        self.client.close()
+        self.ledger.close()
+
+    def tell(self, level: str, kind: str, text: str) -> None:
+        """A line of history."""
+        self.ledger.events.add(EventLevel(level), kind, text)
+
+    def busy(self) -> bool:
+        """Whether drops are on their way, so that status is worth writing each second."""
+        return any(drop.state is not DropState.PARKED for drop in self.ledger.drops.open())
+
+    def live(self, state: DaemonState, started_at: datetime, problem: str, ages: dict[str, float]) -> Live:
+        """What only the running rooms know, for status.json."""
+        outbox = self.outbox.status()
+        return Live(
+            state=state,
+            started_at=started_at,
+            config=str(self.settings.path),
+            outbox=str(self.settings.outbox.path),
+            inbox=self.inbox.status(),
+            problem="; ".join(part for part in (problem, outbox.problem) if part),
+            heartbeats=ages,
+            commons=self._look.commons(),
+            key=self._look.key(),
+            settling=outbox.settling,
+            watch=outbox.watch,
+            progress={drop: Progress(done, rows) for drop, (done, rows) in outbox.progress.items()},
+        )
+
+    # --- wishes of the command line
+
+    def pull(
+        self, names: tuple[str, ...], *, accept: bool = False, told: Told = lambda _node, _rows: None
+    ) -> list[dict[str, Any]]:
+        """Refreshes the mirrors named, or all. Raises NotFoundError, LedgerError."""
+        if accept:
+            found = [refresh for name in names for refresh in self.inbox.accept(name, told)]
+        else:
+            found = list(self.inbox.run_once(names or ("*",), told))
+        return [_plain(refresh) for refresh in found]
+
+    def retry(self, names: tuple[str, ...], *, erase: bool = False) -> tuple[int, ...]:
+        """Looks again at what is parked, or at the drops named. Their numbers. Raises NotFoundError."""
+        self.client.tokens.forget_failure()
+        ids: list[int] = []
+        for name in names or (None,):
+            ids += self.outbox.retry(int(name) if name is not None and name.isdigit() else name, erase=erase)
+        return tuple(dict.fromkeys(ids))
+
+    def push(self, files: Mapping[Path, Any], settled: Callable[[tuple[Drop, ...]], bool]) -> tuple[Drop, ...]:
+        """Submits files without a daemon: starts the outbox, and works until `settled` says so of their drops."""
+        self.outbox.start(watch=False)
+        self._running = True
+        ids = [self.outbox.push([file], project)[0].id for file, project in files.items()]
+        return self._until(ids, settled)
+
+    def work(
+        self, names: tuple[str, ...], settled: Callable[[tuple[Drop, ...]], bool], *, erase: bool
+    ) -> tuple[Drop, ...]:
+        """`retry` without a daemon: starts the outbox, and works until `settled` says so of the drops concerned."""
+        self.outbox.start(watch=False)
+        self._running = True
+        return self._until(self.retry(names, erase=erase), settled)
+
+    def once(self, told: Told = lambda _node, _rows: None) -> Pass:
+        """One pass out, then in."""
+        summary = self.outbox.run_once()
+        problem, code, refreshes = "", ExitCode.OK, []
+        try:
+            refreshes = [_plain(refresh) for refresh in self.inbox.run_once(None, told)]
+        except TemporaryError as error:
+            problem, code = str(error), ExitCode.TEMPORARY
+        refused = any(drop.verdict not in (Verdict.LANDED, Verdict.SUPERSEDED) for drop in summary.ended)
+        poor = any(refresh["outcome"] in ("guarded", "failed") for refresh in refreshes)
+        if code is ExitCode.OK and (refused or poor or summary.waiting or summary.settling):
+            code = ExitCode.DEGRADED
+        if code is ExitCode.DEGRADED and self._silent():
+            code = ExitCode.TEMPORARY
+            problem = problem or f"the commons does not answer: {self._look.commons().problem}"
+        return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code)
+
+    # --- within
+
+    def _until(self, ids: list[int] | tuple[int, ...], settled: Callable[[tuple[Drop, ...]], bool]) -> tuple[Drop, ...]:
+        never = threading.Event()
+        while True:
+            drops = tuple(self.ledger.drops.get(id) for id in ids)
+            if settled(drops):
+                return drops
+            self.clock.wait(never, 0.05)
+
+    def _silent(self) -> bool:
+        self._look.look(lambda _level, _text: None)
+        return self._look.commons().reachable is False
+
+    def _user(self) -> str:
+        try:
+            user = self.catalog.user()
+        except Gen3SyncError:
+            return ""
+        return user.username or user.email
+
+    def _patience(self, name: str) -> float:
+        """A lane may wait for one exchange at a time, which the configuration bounds."""
+        return self.settings.commons.deadline + _BEAT if name.startswith("lane") else _OUTBOX_BEAT
+
+    def _beat(self, name: str, within: float) -> None:
+        if self._beats is not None and self._running:
+            self._beats.beat(name, within)
+
+    def _every(self, name: str, run: Callable[[], None], seconds: float, first: datetime) -> None:
+        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, next_run_time=first, executor="daemon")
+
+    def _pulse(self) -> None:
+        self._beat("scheduler", _BEAT)
+        if self.client.tokens.renew_if_due():
+            log.info("token renewed")
+
+    def _look_at_commons(self) -> None:
+        self._look.look(lambda level, text: self.tell(level, "commons", text))
+
+    def _keep_house(self) -> None:
+        keep_house(self.settings, self.ledger, self.clock)
+
+
+def _scheduler() -> Any:
+    from apscheduler.executors.pool import ThreadPoolExecutor
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    # APScheduler's own defaults drop jobs that are a second late and queue runs of one job behind each other.
+    return BackgroundScheduler(
+        executors={"daemon": ThreadPoolExecutor(2)},
+        job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        timezone="UTC",
+        daemon=True,
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise folder_error(f"The folder {folder} cannot be made", error) from error
+
+
+def _plain(refresh: Refresh) -> dict[str, Any]:
+    return {**asdict(refresh), "outcome": str(refresh.outcome)}

@@ -1,4 +1,4 @@
-"""Whether the commons answers, looked at now and then, for status. Nothing else depends on it: work finds out itself."""
+"""Whether the commons answers, looked at now and then, for status. Work does not wait for it: it finds out itself."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ class CommonsLook:
         self._user = user
         self._lock = threading.Lock()
         self._seen = CommonsStatus("")
+        self._name = ""
 
     def look(self, tell: Callable[[str, str], None]) -> None:
         """Asks for the version. Whatever the answer, it is an answer."""
         answer = self._client.version()
+        if isinstance(answer, Version) and not self._name:
+            self._name = self._user()
         # Some commons answer 404 here; that is a commons that answers. Only silence and 5xx mean trouble.
         problem = "" if isinstance(answer, Version) else _trouble(answer)
         with self._lock:
@@ -65,7 +68,7 @@ class CommonsLook:
         status = self._client.tokens.status()
         key_ends, token_ends = status.key_expires_at, status.token_expires_at
         return KeyStatus(
-            user=self._user(),
+            user=self._name,
             key_expires_at=key_ends.isoformat(timespec="seconds") if key_ends else None,
             token_expires_at=token_ends.isoformat(timespec="seconds") if token_ends else None,
             problem=status.problem or "",

@@ -130,9 +130,10 @@ class Daemon:
         rooms = build(settings, self._clock, self._env)
         try:
             rooms.ledger.orders.put_back()
-            rooms.start(self._beats, self._wake)
+            rooms.start(self._beats)
         except BaseException:
-            rooms.close(0)
+            rooms.stop(5)
+            rooms.close()
             raise
         self._rooms = rooms
         self._orders = Orders(rooms)
@@ -163,10 +164,10 @@ class Daemon:
         self._notifier.ready(_line(judge(status, self._clock.now(), alive=True), status))
 
     def _refused(self, error: Gen3SyncError) -> None:
-        first = error.what.splitlines()[0]
-        self._problem = f"the new configuration was refused and the old one stays in effect: {first}"
+        why = " ".join(line.strip() for line in error.what.splitlines() if line.strip())
+        self._problem = f"the new configuration was refused and the old one stays in effect: {why}"
         self._rooms.tell("error", "reload", self._problem)
-        log.error("the new configuration was refused; the old one stays in effect: %s", error.what)
+        log.error("%s", self._problem)
 
     def _publish(self) -> Status:
         """Writes status.json and systemd's status line."""
@@ -203,7 +204,7 @@ class Daemon:
         if last_words:
             self._state = DaemonState.STOPPED
             self._publish()
-        self._rooms.close(self._stop_within)
+        self._rooms.close()
         return clean
 
     @contextmanager

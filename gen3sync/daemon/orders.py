@@ -56,7 +56,7 @@ class Orders:
             case "pull":
                 return self._rooms.pull(tuple(arguments.get("mirrors", ())), accept=bool(arguments.get("accept")))
             case "retry":
-                return self._rooms.retry(tuple(arguments.get("names", ())), erase=bool(arguments.get("erase")))
+                return list(self._rooms.retry(tuple(arguments.get("names", ())), erase=bool(arguments.get("erase"))))
         raise Gen3SyncError(
             f"The daemon does not know the order {order.verb!r}.", "Restart the daemon: it is of another version."
         )

@@ -19,8 +19,9 @@ def look(site: Site) -> Iterator[Finding]:
         yield ok("The commons does not say what time it has")
     elif abs(skew) > _MUCH:
         side = "behind" if skew > 0 else "ahead of"
+        much = span(5 * round(abs(skew) / 5))  # the commons says its time in whole seconds
         yield warn(
-            f"This machine's clock is {span(round(abs(skew)))} {side} the commons'; times in receipts are off by that much.",
+            f"This machine's clock is {much} {side} the commons'; times in receipts are off by that much.",
             "Set the clock, best by NTP: timedatectl set-ntp true.",
         )
     else:

@@ -45,7 +45,7 @@ def broken_by(error: BaseException, *args: str) -> Result:
     VERBS["broken"] = ""
     original = type(gen3sync).get_command
     try:
-        type(gen3sync).get_command = lambda self, ctx, name: broken  # type: ignore[method-assign]
+        type(gen3sync).get_command = lambda self, ctx, name: broken  # type: ignore[method-assign,assignment]
         return call(*args, "broken")
     finally:
         type(gen3sync).get_command = original  # type: ignore[method-assign]
@@ -60,7 +60,7 @@ def broken_by(error: BaseException, *args: str) -> Result:
         (TemporaryError("Not now.", "Later."), 75, "error: Not now.\n  try: Later.\n"),
         (PermissionError(13, "Permission denied", "/x"), 74, "error: /x: Permission denied.\n"),
         (KeyboardInterrupt(), 130, "\nStopped.\n"),
-        (click.Abort(), 130, "\nStopped.\n"),
+        (click.Abort(), 130, "Stopped.\n"),
     ],
 )
 def test_errors_leave_as_sentences(error: BaseException, code: int, said: str) -> None:

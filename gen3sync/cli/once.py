@@ -1,0 +1,47 @@
+"""`gen3sync once`: one pass out and in, for cron."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from gen3sync.cli.courier import own_rooms, refuse_beside_daemon
+from gen3sync.cli.invocation import Invocation, json_option, verb
+from gen3sync.cli.progress import progress
+from gen3sync.cli.words import count
+from gen3sync.names import printable
+
+
+@verb("once", short_help="One pass out and in, for cron; the exit code says how it went.")
+@json_option
+def once(invocation: Invocation) -> int:
+    """Take everything in the outbox, send and prove it, then refresh every mirror.
+
+    Exit code: 0 all well, 1 something was refused, is parked or waits, 75 the commons does not answer.
+    """
+    settings = invocation.settings()
+    refuse_beside_daemon(settings, "once")
+    with own_rooms(invocation, settings) as rooms, progress(invocation, "one pass") as bar:
+        result = rooms.once(bar.rows)
+    if invocation.json:
+        invocation.emit(
+            {
+                "drops": [asdict(drop) for drop in result.drops],
+                "waiting": [asdict(drop) for drop in result.waiting],
+                "refreshes": list(result.refreshes),
+                "problem": result.problem or None,
+            }
+        )
+    else:
+        for drop in result.drops:
+            counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
+            invocation.say(f"{str(drop.verdict).ljust(10)} {printable(drop.path)}: {counts or printable(drop.reason)}")
+        for drop in result.waiting:
+            invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}: {printable(drop.reason)}")
+        kinds = [str(refresh["outcome"]) for refresh in result.refreshes]
+        said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        invocation.say(f"{count(len(kinds), 'mirror')}{': ' + said if said else ''}")
+        if result.problem:
+            invocation.say(click.style(printable(result.problem), fg="yellow"), err=True)
+    return result.exit_code

@@ -1,0 +1,146 @@
+"""`gen3sync plan`: what submitting a file would do, like a diff. Sends nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gen3sync.cli.invocation import Invocation, json_option, verb
+from gen3sync.cli.placing import checked, project_for
+from gen3sync.cli.progress import progress
+from gen3sync.cli.words import count
+from gen3sync.clock import SystemClock
+from gen3sync.errors import ExitCode
+from gen3sync.names import printable
+
+if TYPE_CHECKING:
+    from gen3sync.config import Settings
+    from gen3sync.outbox.dry import Plan
+    from gen3sync.outbox.model import RowPlan
+
+_MARK = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "erase": ("-", "red"),
+    "wait": ("…", "blue"),
+    "reject": ("!", "red"),
+    "unchanged": ("=", None),
+}
+
+
+@verb("plan", short_help="Show what submitting a file would change; sends nothing.")
+@json_option
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", metavar="PROGRAM/PROJECT", help="Where to.  [default: the only project the key may write]")
+@click.option("--rows", type=click.IntRange(0), default=20, show_default=True, help="How many rows to show.")
+def plan(invocation: Invocation, file: Path, to: str | None, rows: int) -> int:
+    """Compare FILE with the commons and show what would be created, changed, erased and refused.
+
+    Exit code: 0 all rows could be sent, 1 some would be refused, held back or wait.
+    """
+    return show_plans(invocation, [checked(file)], to, rows=rows)
+
+
+def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *, rows: int) -> int:
+    """Plans the files one after another. They do not know of each other's rows."""
+    import tempfile
+
+    from gen3sync.catalog import Catalog
+    from gen3sync.cli.ask import commons_of
+    from gen3sync.ledger import open_ledger
+    from gen3sync.outbox import Outbox
+
+    settings = invocation.settings()
+    clock = SystemClock()
+    plans: list[Plan] = []
+    # A ledger of its own: planning writes nothing, and works beside a daemon.
+    with tempfile.TemporaryDirectory(prefix="gen3sync-plan-") as scratch, commons_of(invocation) as client:
+        catalog = Catalog(client, clock, _cache(settings, Path(scratch)))
+        with open_ledger(Path(scratch) / "ledger.sqlite", clock) as ledger:
+            outbox = Outbox(settings, client, catalog, ledger, clock)
+            with progress(invocation, "comparing with the commons"):
+                for file in files:
+                    project = project_for(to, file, settings, () if to else catalog.writable())
+                    plans.append(outbox.plan_file(file, project, limit=None if invocation.json else rows))
+    if invocation.json:
+        invocation.emit([_plain(each) for each in plans])
+    else:
+        for each in plans:
+            for line in _lines(each):
+                invocation.say(line)
+    held = any(each.counts.get(action, 0) for each in plans for action in ("erase", "wait", "reject"))  # type: ignore[call-overload]
+    return ExitCode.DEGRADED if held else ExitCode.OK
+
+
+def _cache(settings: Settings, scratch: Path) -> Path:
+    """Where the dictionary may already lie; a state folder that is not there is not made for a plan."""
+    return settings.state.path if settings.state.path.is_dir() else scratch
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    counts = {str(action): number for action, number in plan.counts.items()}
+    said = ", ".join(f"{counts[name]:,} {name}" for name in _MARK if counts.get(name))
+    yield click.style(f"{printable(plan.path)} for {plan.project}: {said or 'no rows'}", bold=True)
+    match str(plan.sight):
+        case "exports":
+            yield "  (no GraphQL: compared with whole exports)"
+        case "blind":
+            yield "  (no right to read: nothing could be compared, every row counts as new)"
+    for mend in plan.mends:
+        rows = f" in {count(mend.rows, 'row')}" if mend.rows else ""
+        yield f"  mended{rows}: {printable(mend.message)}"
+    shown = [row for row in plan.rows if row.action != "unchanged"]
+    for row in shown:
+        yield from _row(row)
+    hidden = sum(counts.values()) - counts.get("unchanged", 0) - len(shown)
+    if hidden > 0:
+        yield f"  … and {count(hidden, 'more row')}; --rows shows more, --json all"
+    if plan.erases:
+        columns = ", ".join(f"{printable(name)} ({number:,})" for name, number in plan.erases.items())
+        yield f"  blank cells would erase stored values of: {columns}"
+
+
+def _row(row: RowPlan) -> Iterator[str]:
+    mark, colour = _MARK[str(row.action)]
+    head = f"{mark} line {row.line}: {row.action} {printable(row.node, 60)} {printable(row.submitter_id, 100)}"
+    yield "  " + click.style(head, fg=colour)
+    for change in row.changes:
+        yield f"      {printable(change.column, 60)}: {_value(change.old)} → {_value(change.new)}"
+    for change in row.erased:
+        yield f"      {printable(change.column, 60)}: {_value(change.old)} → (erased)"
+    if row.waiting_for:
+        yield f"      waits for {', '.join(printable(parent, 100) for parent in row.waiting_for[:5])}"
+    for problem in row.problems:
+        yield f"      {printable(problem)}"
+
+
+def _value(value: object) -> str:
+    return "(nothing)" if value is None else printable(json.dumps(value, ensure_ascii=False), 80)
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    return {
+        "file": str(plan.path),
+        "project": str(plan.project),
+        "sight": str(plan.sight),
+        "counts": {str(action): number for action, number in plan.counts.items()},
+        "erases": plan.erases,
+        "mends": [{"kind": str(mend.kind), "message": mend.message, "rows": mend.rows} for mend in plan.mends],
+        "rows": [
+            {
+                "line": row.line,
+                "node": row.node,
+                "submitter_id": row.submitter_id,
+                "action": str(row.action),
+                "changes": {change.column: {"old": change.old, "new": change.new} for change in row.changes},
+                "erased": {change.column: change.old for change in row.erased},
+                "waiting_for": [str(parent) for parent in row.waiting_for],
+                "problems": [str(problem) for problem in row.problems],
+            }
+            for row in plan.rows
+        ],
+    }
