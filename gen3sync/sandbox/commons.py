@@ -141,7 +141,9 @@ class Call:
         while (hold := faults.take(method, self.target, Kind.HOLD, point=point)) is not None:
             self.logged.fault = "hold"
             faults.wait_released(hold)
-            if hold.released or faults.stopping:
+            if faults.stopping:
+                raise Killed("close")  # nothing more may happen in a sandbox that has been stopped
+            if hold.released:
                 break
         kill = faults.take(method, self.target, Kind.KILL, point=point)
         if kill is not None:

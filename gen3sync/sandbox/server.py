@@ -122,6 +122,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             response = self._work(call, timer)
             if response is not None and not self.answered:
+                # Ended before the client knows: its next request must not look as if it overlapped this one.
+                commons.requests.end(logged, response.status)
                 self._send(call, response)
         except Killed as killed:
             self._abandon(killed.how)
@@ -131,7 +133,8 @@ class Handler(BaseHTTPRequestHandler):
             if timer is not None:
                 timer.cancel()
             logged.bytes_sent = self.sent
-            commons.requests.end(logged, self.status)
+            if logged.ended is None:
+                commons.requests.end(logged, self.status)
 
     def _control(self, request: Request) -> None:
         call = Call(self.server.commons, request, _unlogged(request), self._abandon)
