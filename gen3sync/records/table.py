@@ -53,13 +53,6 @@ class Table:
         """What was mended, equal mendings counted together."""
         return (*self._file_mends, *self._row_mends.all())
 
-    @property
-    def raw_header(self) -> str:
-        """The header's original text, without columns that gen3sync added to an earlier rejects file; '' for JSON."""
-        if self.header is None or not self.header.ours:
-            return self.header.raw if self.header else ""
-        return ("\t" if self.form is Form.TSV else ",").join(self.columns)
-
     def __iter__(self) -> Iterator[Row | BadRow]:
         self._row_mends = Mends()
         builder = _builder(self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line)

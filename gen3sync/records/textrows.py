@@ -59,8 +59,11 @@ class TextRows:
         return (node, submitter_id) if node and submitter_id else None
 
     def content(self, record: TextRecord) -> int:
-        """Equal for records that say the same."""
-        return hash(tuple(map(str.strip, record.cells)))
+        """Equal for records that say the same, whatever our own columns say."""
+        ours = self._header.ours
+        if not ours:
+            return hash(tuple(map(str.strip, record.cells)))
+        return hash(tuple(cell.strip() for place, cell in enumerate(record.cells) if place not in ours))
 
     def build(self, record: TextRecord) -> Row | BadRow | None:
         """The row, or why it cannot be one; None for a line of blanks, which the commons drops too."""
