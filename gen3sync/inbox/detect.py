@@ -58,6 +58,7 @@ class Why(StrEnum):
     BLIND = "blind"  # there is no GraphQL to ask
     TOUCHED = "touched"  # we wrote to it ourselves
     ASKED = "asked"  # a person asked
+    DICTIONARY = "dictionary"  # it has changed, so the file's columns may
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,12 +27,14 @@ from gen3sync.inbox.export import StoppedError
 from gen3sync.inbox.following import Following, Group
 from gen3sync.inbox.jobs import Jobs
 from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.outcomes import version_of
 from gen3sync.inbox.plan import Mirror, select
+from gen3sync.inbox.proof import Prover, Told
 from gen3sync.inbox.publish import Folder
-from gen3sync.inbox.refresh import Limits, Refresher, Told
+from gen3sync.inbox.refresh import Refresher
 from gen3sync.inbox.rounds import Result, Round, Rounds
 from gen3sync.inbox.state import InboxStatus, inbox_status
-from gen3sync.ledger import EventLevel, Ledger, Refresh
+from gen3sync.ledger import EventLevel, Ledger, Outcome, Refresh
 from gen3sync.names import Project
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ log = logging.getLogger(__name__)
 _TURN = 15.0
 _RESOLVE_EVERY = 300.0
 _BEAT_WITHIN = 180.0
+_HELD_TOLD = timedelta(hours=1)
 # A wall clock that moved this much against the monotonic one was set, or the machine slept.
 _JUMP = 30.0
 
@@ -64,16 +68,16 @@ class Inbox:
         self._memory = Memory(ledger)
         self._folder = Folder(settings.inbox.path, _address(client))
         horizon = timedelta(seconds=settings.commons.horizon)
-        limits = Limits(settings.inbox.max_shrink, settings.commons.deadline, horizon)
+        prover = Prover(client, clock, settings.commons.deadline, self._stop.is_set)
         self._refresher = Refresher(
-            client,
+            prover,
             catalog,
             self._memory,
             self._folder,
             clock,
             settings.state.path / "mirrors",
-            limits,
-            self._stop.is_set,
+            max_shrink=settings.inbox.max_shrink,
+            horizon=horizon,
         )
         self._rounds = Rounds(
             client,
@@ -85,6 +89,7 @@ class Inbox:
             horizon=horizon,
             full_every=timedelta(seconds=settings.inbox.full_every),
             may_query=lambda project: _may_query(catalog, project),
+            version=lambda: _version(catalog),
         )
         self._following = Following(settings.inbox, catalog, self._memory, self._folder)
         self._jobs: Jobs | None = None
@@ -173,12 +178,22 @@ class Inbox:
     def _run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
         """A round, without the mirrors whose project is gone: those are told as guarded."""
         gone = self._following.vanished()
-        held = tuple(self._refresher.hold(m, guards.vanished(m.project)) for m in it.mirrors if m in gone)
+        held = tuple(
+            self._refresher.hold(mirror, guards.vanished(mirror.project))
+            for mirror in it.mirrors
+            if mirror in gone and (it.report or not self._told(mirror))
+        )
         rest = tuple(mirror for mirror in it.mirrors if mirror not in gone)
         if not rest:
             return Result(held)
         result = self._rounds.run(replace(it, mirrors=rest), told)
         return Result(held + result.refreshes, result.failure)
+
+    def _told(self, mirror: Mirror) -> bool:
+        """Whether that it is held back was written down lately."""
+        last = self._memory.of(mirror).last
+        recent = last is not None and timedelta() <= self._clock.now() - last.ended_at < _HELD_TOLD
+        return recent and last is not None and last.outcome is Outcome.GUARDED
 
     def _run_group(self, group: Group) -> None:
         """A scheduled job. Raises what a listener should hear of."""
@@ -189,7 +204,7 @@ class Inbox:
             return
         try:
             result = self._run(Round(group.project, mirrors))
-        except (StoppedError, RuntimeError):
+        except (StoppedError, CancelledError, RuntimeError):
             if not self._stop.is_set():
                 raise
             return
@@ -203,7 +218,7 @@ class Inbox:
             return
         try:
             self._run(Round(project, mirrors, Why.TOUCHED))
-        except (StoppedError, RuntimeError):
+        except (StoppedError, CancelledError, RuntimeError):
             if not self._stop.is_set():
                 raise
 
@@ -270,3 +285,10 @@ def _may_query(catalog: Catalog, project: Project) -> bool:
     except Gen3SyncError:
         return True
     return not rights.known or rights.may_query(project)
+
+
+def _version(catalog: Catalog) -> str | None:
+    try:
+        return version_of(catalog.dictionary())
+    except Gen3SyncError:
+        return None

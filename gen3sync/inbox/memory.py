@@ -30,6 +30,7 @@ class Past:
     checked_at: datetime | None = None
     tried: str | None = None  # the signature with which it was last held back or failed
     tried_at: datetime | None = None
+    took: timedelta = timedelta()  # the last export
 
     @property
     def exported_at(self) -> datetime | None:
@@ -88,12 +89,18 @@ class Memory:
         found = [self.of(mirror).checked_at for mirror in mirrors]
         return None if None in found or not found else min(each for each in found if each is not None)
 
-    def finished(self, new: NewRefresh, known: Known | None = None, tried: str | None = None) -> Refresh:
+    def finished(
+        self, new: NewRefresh, known: Known | None = None, *, tried: str | None = None, took: timedelta | None = None
+    ) -> Refresh:
         """Writes a run down. `known` is what a success leaves for the next look, `tried` with what it failed."""
-        return self.finished_all([(new, known)], tried)[0]
+        return self.finished_all([(new, known)], tried=tried, took=took)[0]
 
     def finished_all(
-        self, runs: Iterable[tuple[NewRefresh, Known | None]], tried: str | None = None
+        self,
+        runs: Iterable[tuple[NewRefresh, Known | None]],
+        *,
+        tried: str | None = None,
+        took: timedelta | None = None,
     ) -> tuple[Refresh, ...]:
         """Writes several runs down at the price of one."""
         runs = tuple(runs)
@@ -104,7 +111,8 @@ class Memory:
             for refresh, (_, known) in zip(made, runs, strict=True):
                 before = self._pasts.get(refresh.mirror, Past())
                 if refresh.outcome in (Outcome.UPDATED, Outcome.UNCHANGED):
-                    past = Past(known or before.known, refresh, refresh, refresh.started_at)
+                    time = before.took if took is None else took
+                    past = Past(known or before.known, refresh, refresh, refresh.started_at, took=time)
                 else:
                     past = replace(before, last=refresh, tried=tried, tried_at=refresh.started_at)
                 self._pasts[refresh.mirror] = past

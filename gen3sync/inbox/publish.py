@@ -14,9 +14,9 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +31,7 @@ _MARKER_TEXT = b"gen3sync mirrors a Gen3 data commons into this folder. Without 
 UNTELLABLE = ".untellable.jsonl"
 # How often "checked at" of an unchanged mirror is written down; a mirror may be checked every few seconds.
 INDEX_EVERY = timedelta(seconds=60)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Standing(Enum):
@@ -60,6 +61,7 @@ class Folder:
         self.root = root
         self._commons = commons
         self._lock = threading.Lock()
+        self._checked: dict[str, datetime] = {}
         self._seen: dict[str, tuple[Fingerprint, str]] = {}
 
     def mark(self) -> None:
@@ -126,19 +128,23 @@ class Folder:
         else:
             beside.unlink(missing_ok=True)
 
-    def checked(self, mirror: Mirror, at: datetime, signature: str) -> None:
-        """Moves `checked_at`, at most once in INDEX_EVERY. Raises OSError."""
-        path = self.path(mirror)
+    def checked(self, mirrors: Sequence[tuple[Mirror, str]], at: datetime) -> None:
+        """Moves `checked_at` of unchanged mirrors, at most once in INDEX_EVERY. Raises OSError."""
         with self._lock:
-            entries = read_index(path.parent)
-            entry = entries.get(path.name)
-            if entry is None:
-                return
-            age = at - datetime.fromisoformat(entry.checked_at)
-            if timedelta() <= age < INDEX_EVERY and entry.followed:
-                return
-            entries[path.name] = replace(entry, checked_at=at.isoformat(), signature=signature, followed=True)
-            write_index(path.parent, self._commons, entries)
+            due = [
+                (self.path(mirror), signature)
+                for mirror, signature in mirrors
+                if not timedelta() <= at - self._checked.get(mirror.name, _LONG_AGO) < INDEX_EVERY
+            ]
+            self._checked.update((path.relative_to(self.root).as_posix(), at) for path, _ in due)
+            for folder in dict.fromkeys(path.parent for path, _ in due):
+                entries = read_index(folder)
+                for path, signature in due:
+                    entry = entries.get(path.name) if path.parent == folder else None
+                    if entry is not None:
+                        moved = replace(entry, checked_at=at.isoformat(), signature=signature, followed=True)
+                        entries[path.name] = moved
+                write_index(folder, self._commons, entries)
 
     def unfollow(self, name: str) -> None:
         """Marks a mirror that left the configuration; its file stays. Raises OSError."""

@@ -10,7 +10,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,15 +23,19 @@ from gen3sync.inbox import detect
 from gen3sync.inbox.detect import Known, Signature, Why
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Mirror
+from gen3sync.inbox.proof import Told
 from gen3sync.inbox.publish import Folder, Standing
-from gen3sync.inbox.refresh import Done, Refresher, Task, Told
-from gen3sync.ledger import EventLevel, NewRefresh, Outcome, Refresh
+from gen3sync.inbox.refresh import Refresher, Task
+from gen3sync.ledger import EventLevel, Outcome, Refresh
 from gen3sync.names import Project
 
 log = logging.getLogger(__name__)
 
 # Without signatures every look is an export, so there are fewer of them than `every` may ask for.
 BLIND_EVERY = timedelta(minutes=5)
+# A mirror that changes all the time is exported so seldom that it takes a tenth of the time at most.
+PACE = 10
+_PACED = (Why.CHANGED, Why.SETTLED, Why.BLIND)
 # A commons that has no GraphQL is asked again whether it has some by now.
 _LOOK_AGAIN = 3600.0
 # How long a mirror that could not be published rests while its signature stays the same.
@@ -74,6 +78,7 @@ class Rounds:
         horizon: timedelta,
         full_every: timedelta,
         may_query: Callable[[Project], bool],
+        version: Callable[[], str | None],
     ) -> None:
         self._client = client
         self._memory = memory
@@ -83,6 +88,7 @@ class Rounds:
         self._horizon = horizon
         self._full_every = full_every
         self._may_query = may_query
+        self._version = version
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="gen3sync-export")
         self._lock = threading.Lock()
         self._blind_until: float | None = None
@@ -90,33 +96,30 @@ class Rounds:
 
     def run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
         """Looks, exports what is to be, and waits for it. Raises StoppedError, LedgerError."""
+        since = self._clock.now()
         seen = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
-        now = self._clock.now()
-        unchanged: list[tuple[NewRefresh | None, Known]] = []
+        unchanged: list[tuple[Mirror, Known]] = []
         wanted: dict[str, list[tuple[Mirror, Why]]] = {}
         for mirror in it.mirrors:
-            why = self._why(mirror, seen, it)
-            if why is None:
-                continue
-            if why is Why.UNCHANGED and seen is not None:
-                past = self._memory.of(mirror)
-                known = detect.after_look(past.known, seen, now)
-                unchanged.append((self._memory.unchanged(mirror, known, now, always=it.report), known))
-                self._checked(mirror, known.signature)
-            else:
-                wanted.setdefault(mirror.node, []).append((mirror, why))
-        rows = [(new, known) for new, known in unchanged if new is not None]
-        refreshes = list(self._memory.finished_all(rows)) if rows else []
+            match self._why(mirror, seen, it):
+                case None:
+                    continue
+                case Why.UNCHANGED if seen is not None:
+                    unchanged.append((mirror, detect.after_look(self._memory.of(mirror).known, seen, since)))
+                case why:
+                    wanted.setdefault(mirror.node, []).append((mirror, why))
+        refreshes = list(self._unchanged(unchanged, since, it))
         if any(why is Why.BACKWARDS for each in wanted.values() for _, why in each):
             text = f"{it.project}: the commons counts fewer transactions than before; all is exported again."
             log.warning("the commons went back", extra={"project": str(it.project)})
             self._memory.tell(EventLevel.WARNING, "backwards", text)
         tasks = [
-            Task(it.project, node, tuple(mirror for mirror, _ in each), each[0][1], seen, it.accept)
+            Task(it.project, node, tuple(mirror for mirror, _ in each), each[0][1], since, seen, it.accept)
             for node, each in wanted.items()
         ]
         failure: replies.Failure | None = None
-        for done in self._exports(tasks, told):
+        for future in [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]:
+            done = future.result()
             refreshes.extend(done.refreshes)
             failure = failure or done.failure
         return Result(tuple(refreshes), failure)
@@ -129,12 +132,17 @@ class Rounds:
         """Until the exports at hand have ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _exports(self, tasks: Sequence[Task], told: Told) -> list[Done]:
-        if len(tasks) == 1:
-            # No other thread for the usual case, but within the same bound.
-            return [self._pool.submit(self._refresher.refresh, tasks[0], told).result()]
-        futures: list[Future[Done]] = [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]
-        return [future.result() for future in futures]
+    def _unchanged(self, mirrors: Sequence[tuple[Mirror, Known]], at: datetime, it: Round) -> tuple[Refresh, ...]:
+        rows = [
+            (new, known)
+            for mirror, known in mirrors
+            if (new := self._memory.unchanged(mirror, known, at, always=it.report)) is not None
+        ]
+        try:
+            self._folder.checked([(mirror, known.signature) for mirror, known in mirrors], at)
+        except OSError as error:
+            log.warning("%s", folder_error(f"An index of {it.project} cannot be written", error).what)
+        return self._memory.finished_all(rows) if rows else ()
 
     def _why(self, mirror: Mirror, seen: Signature | None, it: Round) -> Why | None:
         """Why to export the mirror; UNCHANGED, or None when nothing can be said and it is too soon to export."""
@@ -145,10 +153,14 @@ class Rounds:
             outcome = past.last.outcome if past.last is not None else None
             if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now):
                 return None
-        if past.success is None or self._standing(mirror, past.success.sha256) is not Standing.INTACT:
+        success = past.success
+        if success is None or self._standing(mirror, success.sha256) is not Standing.INTACT:
             return Why.FIRST
         if it.asked is Why.ASKED:
             return Why.ASKED
+        version = self._version()
+        if version is not None and version != success.dictionary_version:
+            return Why.DICTIONARY
         why = detect.decide(past.known, seen, mirror.node, now, horizon=self._horizon, full_every=self._full_every)
         if (
             why is Why.BLIND
@@ -157,6 +169,8 @@ class Rounds:
             and _within(BLIND_EVERY, past.exported_at, now)
         ):
             return None
+        if why in _PACED and not it.report and it.asked is None and _within(PACE * past.took, past.exported_at, now):
+            return None  # what is exported often and takes long would keep the commons busy
         return why
 
     def _standing(self, mirror: Mirror, sha256: str | None) -> Standing:
@@ -164,12 +178,6 @@ class Rounds:
             return self._folder.standing(mirror, sha256)
         except OSError:
             return Standing.EDITED  # what cannot be read cannot be trusted; publishing will say what is wrong
-
-    def _checked(self, mirror: Mirror, text: str) -> None:
-        try:
-            self._folder.checked(mirror, self._clock.now(), text)
-        except OSError as error:
-            log.warning("%s", folder_error(f"The index beside {mirror.name} cannot be written", error).what)
 
     def _look(self, project: Project, nodes: Sequence[str]) -> Signature | None:
         """The signature, or None where there is none to be had. What it means then is `_why`'s."""

@@ -1,0 +1,72 @@
+"""How a refresh ends, in words: reasons, ledger rows, log fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Unauthorised
+from gen3sync.inbox.copy import Difference
+from gen3sync.inbox.export import StoppedError
+from gen3sync.inbox.plan import Mirror
+from gen3sync.ledger import NewRefresh, Outcome
+from gen3sync.records.dictionary import Dictionary
+
+
+class NotDoneError(Exception):
+    """The refresh ends without touching the file. `failure` is set when the commons was unwell."""
+
+    def __init__(self, outcome: Outcome, reason: str, failure: Failure | None = None) -> None:
+        self.outcome, self.reason, self.failure = outcome, reason, failure
+        super().__init__(reason)
+
+
+def not_done(failure: Failure) -> NotDoneError:
+    """What a failure of the commons means for a mirror. Raises StoppedError when it was us who broke off."""
+    match failure:
+        case Broken(cause=BrokenCause.CANCELLED):
+            raise StoppedError
+        case Forbidden():
+            remedy = "The key has no read permission on the project (any more): ask for it again."
+            return NotDoneError(Outcome.FAILED, f"{failure.message} {remedy}")
+        case Unauthorised() | Broken() | Busy():
+            return NotDoneError(Outcome.FAILED, failure.message, failure)
+        case _:
+            return NotDoneError(Outcome.FAILED, failure.message)
+
+
+def new_refresh(mirror: Mirror, started: datetime, outcome: Outcome, reason: str, **more: object) -> NewRefresh:
+    """A row for the ledger."""
+    project = mirror.project
+    return NewRefresh(
+        mirror.name,
+        project.program,
+        project.code,
+        mirror.node,
+        mirror.format.value,
+        started_at=started,
+        outcome=outcome,
+        reason=reason,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def what_changed(difference: Difference | None, rows: int, *, first: bool, dictionary: bool) -> str:
+    """The reason of an update. `dictionary`: it is another one than at the last export."""
+    anew = "The dictionary of the commons has changed. " if dictionary and not first else ""
+    if first:
+        return f"First export: {rows} records."
+    if difference is None:
+        return f"{anew}{rows} records."
+    counts = ((difference.added, "added"), (difference.changed, "changed"), (difference.removed, "removed"))
+    parts = [f"{count} {word}" for count, word in counts if count]
+    return f"{anew}{', '.join(parts)}." if parts else f"{anew}The same records, written differently."
+
+
+def version_of(dictionary: Dictionary) -> str:
+    """How a dictionary is told apart: a commons may leave its version unchanged, or say none."""
+    return f"{dictionary.version or '?'}+{dictionary.digest[:12]}"
+
+
+def fields(mirror: Mirror) -> dict[str, object]:
+    """What every log line about a mirror carries."""
+    return {"mirror": mirror.name, "project": str(mirror.project), "node": mirror.node}
