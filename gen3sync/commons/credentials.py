@@ -81,10 +81,10 @@ class CredentialsSource:
             return Place(f"{path} (GEN3_API_KEY)", path=path)
         if directory := self._env.get("CREDENTIALS_DIRECTORY"):
             path = Path(directory) / "api-key"
-            if path.exists():
+            if _is_there(path):
                 return Place(f"{path} (systemd credential api-key)", path=path, from_systemd=True)
         path = self._default()
-        if path.exists():
+        if _is_there(path):
             return Place(str(path), path=path)
         raise CredentialsError(
             f"There is no API key: commons.credentials and GEN3_API_KEY are not set, and {path} does not exist.",
@@ -135,6 +135,17 @@ def check_issuer(key: ApiKey, commons: str) -> None:
         f"The API key was issued by {key.origin}, but the configuration names {wanted}: it is not sent there.",
         f"Use a key of {wanted}, or leave commons.url out so that the key's own commons is used.",
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Also when it cannot be looked at: then reading it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _read(place: Place) -> ApiKey:

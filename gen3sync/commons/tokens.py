@@ -35,7 +35,7 @@ _LEEWAY = 30.0  # seconds before its end a token is no longer given out (less fo
 _AHEAD = 600.0  # the scheduler's job renews this long before the end (less for short-lived ones)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _BAD_KEY_PAUSE = 60.0
-_WAIT = 120.0
+_WAIT = 200.0  # an exchange is at most two requests of 90 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,9 @@ class TokenManager(AuthBase):
     def _repeat(self, response: requests.Response, used: str, options: dict[str, Any]) -> requests.Response:
         if response.status_code != 401:
             return response
+        response.close()
         self.drop(used)
         fresh = self._need()
-        response.close()
         again = response.request.copy()
         again.headers["Authorization"] = f"bearer {fresh}"
         connection: Any = response.connection

@@ -11,6 +11,7 @@ from gen3sync.commons.replies import Transaction, TransactionState
 from gen3sync.names import Project
 
 _LOG_PAGE = 20  # reading document names loads the documents in the commons, so not too many at once
+_LOG_PAGES = 105
 
 
 def transaction(client: Asks, project: Project, id: int) -> Transaction | Nothing | None:
@@ -40,16 +41,17 @@ def last_transaction_id(client: Asks, project: Project) -> int | Nothing | None:
 def find_transaction(
     client: Asks, project: Project, document_name: str, since_id: int | None
 ) -> Transaction | Nothing | None:
-    """The newest transaction of `document_name` among those after `since_id` (None: all), paging from the newest back.
+    """The newest transaction of `document_name` among those after `since_id`, paging from the newest back.
 
-    None is no proof that nothing was stored: a request may still wait in the commons' queue.
+    Looks through at most the newest 2,000 (`since_id` None: all of those). None is no proof that nothing was stored: a
+    request may still wait in the commons' queue.
     """
     query = (
         "query($p:String,$c:String,$n:Int,$o:Int){log:transaction_log(last:$n,offset:$o,program:$p,project:$c)"
         "{id state is_dry_run created_datetime documents{name}}}"
     )
-    offset = 0
-    while True:
+    for offset in range(0, _LOG_PAGES * (_LOG_PAGE - 1), _LOG_PAGE - 1):
+        # Pages overlap by one: entries that arrive meanwhile shift them.
         variables = {"p": project.program, "c": project.code, "n": _LOG_PAGE, "o": offset}
         entries = _log(client, query, variables)
         if not isinstance(entries, tuple):
@@ -61,7 +63,7 @@ def find_transaction(
                 return entry
         if len(entries) < _LOG_PAGE:
             return None
-        offset += _LOG_PAGE - 1  # one overlap: entries that arrive meanwhile shift the pages
+    return None
 
 
 def _log(client: Asks, query: str, variables: dict[str, object]) -> tuple[Transaction, ...] | Nothing:

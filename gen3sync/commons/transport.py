@@ -146,7 +146,7 @@ class Transport:
         url, params = request.url, request.params
         for _ in range(_REDIRECTS + 1):
             stream = self._once(request, url, params, timeouts or self.timeouts)
-            if isinstance(stream, Broken) and stream.cause is BrokenCause.RESET and not request.writes:
+            if isinstance(stream, Broken) and stream.cause is BrokenCause.RESET and _only_reads(request):
                 # Reading is repeated once on a fresh connection: the old one may have been closed while idle.
                 self._fresh()
                 stream = self._once(request, url, params, timeouts or self.timeouts)
@@ -245,6 +245,11 @@ class Transport:
         if session is not None:
             self._local.session = None
             session.close()
+
+
+def _only_reads(request: Request) -> bool:
+    """A PUT is not repeated even as a dry run: for file nodes that writes to the file index (GEN3.md, "It refuses")."""
+    return request.method in {"GET", "POST"} and not request.writes
 
 
 def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
