@@ -152,9 +152,8 @@ class CommonsClient:
             return data
         inner = data.get("dictionary")
         named = inner if isinstance(inner, dict) else {}
-        return Version(*(_short(value) for value in (
-            data.get("version"), data.get("commit"), named.get("version"), named.get("commit")
-        )))  # fmt: skip
+        told = (data.get("version"), data.get("commit"), named.get("version"), named.get("commit"))
+        return Version(*map(_short, told))
 
     def whoami(self) -> User | Failure:
         """The user of the key and what it may do."""
