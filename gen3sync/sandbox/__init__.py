@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from gen3sync.sandbox.dictionary import Dictionary
     from gen3sync.sandbox.faults import Fault, Faults, Hold, Kind, Point, Settings
     from gen3sync.sandbox.requestlog import LoggedRequest
-    from gen3sync.sandbox.serving import run, send_fault
     from gen3sync.sandbox.sandbox import Sandbox
+    from gen3sync.sandbox.serving import run, send_fault
     from gen3sync.sandbox.transactions import State, Transaction
 
 __all__ = [

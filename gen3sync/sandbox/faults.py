@@ -118,7 +118,6 @@ class Settings:
     graphql: str = "on"  # on | missing (404) | denied (200 with 0 and []) | error (400) | down (502)
     max_body: int | None = None
     proxy_timeout: float | None = None
-    dictionary: str = "on"  # on | missing
 
 
 class Faults:

@@ -134,9 +134,9 @@ def test_a_stalled_export_goes_on_when_released(sandbox: Sandbox, client: Client
         assert len(list(lines)) == 43
 
 
-def test_real_costs(sandbox: Sandbox, client: Client) -> None:
+def test_real_costs(sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     paused: list[float] = []
-    sandbox.faults.pause = paused.append  # type: ignore[method-assign]
+    monkeypatch.setattr(sandbox.faults, "pause", paused.append)
     sandbox.faults.real_costs()
     client.put(HEAD + "".join(f"subject\tC-{number}\tST-1\tx\n" for number in range(100)))
     assert paused == pytest.approx([0.08, 1.0])
