@@ -14,7 +14,6 @@ from gen3sync.sandbox.store import Project, pg_lower
 from gen3sync.sandbox.transactions import State, Transaction
 from gen3sync.sandbox.upload import IntegrityError, InternalError, Upload
 
-
 # A row of a file node took 34 ms where others took 10: it is registered in the file index.
 _FILE_COST = 3.4
 

@@ -68,7 +68,7 @@ def test_several_parents_in_a_cell() -> None:
 def test_a_link_the_dictionary_does_not_know() -> None:
     with pytest.raises(HTTPFailure) as failure:
         rows("type\tsubmitter_id\tportions.submitter_id\naliquot\tA\tP\n")
-    assert b"type object 'Aliquot' has no attribute 'portions'" in failure.value.response.body  # type: ignore[operator]
+    assert b"type object 'Aliquot' has no attribute 'portions'" in failure.value.response.body
     assert rows("type\tsubmitter_id\tportions.submitter_id\taliquots\naliquot\tA\t\tx\n")[0]["portions"] == []
 
 
