@@ -173,6 +173,16 @@ class Outbox:
             if drop.state is DropState.ENDED:
                 ids.remove(drop.id)
                 ids.add(self._again(drop))
+            elif drop.state is DropState.PARKED or erase:
+                # Written down first: the outbox may not be running, and then finds it so when it starts.
+                state = DropState.WAITING if drop.project else DropState.PARKED
+                self._rooms.ledger.drops.update(
+                    drop.id,
+                    state=state,
+                    reason="" if drop.project else drop.reason,
+                    next_attempt_at=None,
+                    allow_erase=erase or drop.allow_erase,
+                )
         with self._lock:
             lanes = list(self._lanes.values())
         for lane in lanes:

@@ -40,10 +40,14 @@ from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Answer, send
 from gen3sync.outbox.sizes import Sizes
 from gen3sync.outbox.work import Brake, Stage, Work
+from gen3sync.records.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _IDLE = 30.0
 """Seconds a lane without work keeps its thread."""
+
+
+_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED}
 
 
 class Lane:
@@ -341,21 +345,18 @@ class Lane:
     def _all_tried(self, work: Work) -> bool:
         """All rows passed a dry run, or some were refused and nothing is sent."""
         counts = self._index.counts(work.id)
-        if counts[RowState.REJECTED] and not work.in_flight:
+        if work.in_flight or counts[RowState.READY]:
+            return False
+        work.tried = not (counts[RowState.WAITING] or counts[RowState.BEHIND]) or bool(counts[RowState.REJECTED])
+        if work.tried and counts[RowState.REJECTED]:
             reason = Reason(
-                "NOT_SENT", 'Not sent, because other rows of the file were refused (on_invalid = "reject").'
+                "NOT_SENT", 'Not sent, because other rows of the file were refused ([outbox] on_invalid = "reject").'
             )
-            open_states = [state for state in counts if not state.ended]
-            self._index.end_all(work.id, [*open_states, RowState.UNCHANGED], RowState.REJECTED, detail_of((reason,)))
-            return True
-        waiting = counts[RowState.READY] or counts[RowState.WAITING] or counts[RowState.BEHIND]
-        if counts[RowState.TRIED] and not waiting and not work.in_flight:
-            work.tried = True
+            states = [state for state in RowState if not state.ended]
+            self._index.end_all(work.id, [*states, RowState.UNCHANGED], RowState.REJECTED, detail_of((reason,)))
+        elif work.tried:
             self._index.shift(work.id, RowState.TRIED, RowState.READY)
-            return True
-        if not counts[RowState.TRIED] and not waiting and not work.in_flight:
-            work.tried = True
-        return False
+        return work.tried
 
     def _cut_off(self, work: Work) -> None:
         """Nothing more of this drop is sent."""
@@ -391,27 +392,39 @@ class Lane:
     def _links_in_time(self) -> bool:
         """Waiting rows are looked at now and then (somebody else may have stored the parent), and not for ever."""
         now = self._rooms.clock.monotonic()
-        if now < self._next_look_at_links:
-            return False
-        self._next_look_at_links = now + min(LOOK_AGAIN, max(1.0, self._rooms.settings.outbox.link_grace))
+        look = now >= self._next_look_at_links
+        if look:
+            self._next_look_at_links = now + LOOK_AGAIN
         moved = False
         for work in list(self._works.values()):
             if not self._index.counts(work.id)[RowState.WAITING] or work.parked:
                 continue
             age = (self._rooms.clock.now() - work.drop.arrived_at).total_seconds()
             if age >= self._rooms.settings.outbox.link_grace:
-                self._give_up_waiting(work)
-            else:
-                self._index.again(work.id, RowState.WAITING)
-            moved = True
+                moved = self._give_up_waiting(work) or moved
+            elif look:
+                moved = self._index.again(work.id, RowState.WAITING) > 0 or moved
         return moved
 
-    def _give_up_waiting(self, work: Work) -> None:
+    def _give_up_waiting(self, work: Work) -> bool:
+        """Refuses rows whose parents did not come in time, but for those whose parents are being sent right now."""
+        moved = False
         for row in list(self._index.rows(work.id, RowState.WAITING)):
-            names = [f"{node} {sid}" for node, sid in row.detail.get("waiting", ())]
-            said = f"The parent {', '.join(map(printable, names))} is not in the commons, and did not come in time."
+            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get("waiting", ())]
+            if any(self._index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
+                continue
+            names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
+            said = f"The parent {names} is not in the commons and did not come in time."
+            for node, key, _ in parents:
+                if (refused := self._index.rejected_in(node, key)) is not None:
+                    other = self._works.get(refused[0])
+                    said += (
+                        f" It was itself refused: line {refused[1]} of {printable(other.drop.path) if other else '?'}."
+                    )
             reason = Reason("MISSING_PARENT", said, None, "Drop the parent first, then this row again.")
             self._index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
+            moved = True
+        return moved
 
     def _look_for_lost(self) -> bool:
         one = self._lost.due()
@@ -474,7 +487,7 @@ class Lane:
                 return True
         for work in self._works.values():
             if work.parked and work.drop.next_attempt_at and work.drop.next_attempt_at <= self._rooms.clock.now():
-                self._state(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
+                self._unpark(work)
         return False
 
     def _parked_hint(self) -> bool:
@@ -495,7 +508,7 @@ class Lane:
         if work is not None and work.stage in (Stage.READ, Stage.WORK):
             work.superseded_by = by
             if work.parked:
-                self._state(work, DropState.PLANNING, reason="", next_attempt_at=None)
+                self._unpark(work)
 
     def _retry(self, drop_id: int | None, erase: bool) -> None:
         self._not_before = 0.0
@@ -509,9 +522,12 @@ class Lane:
             if erase:
                 work.drop = self._rooms.ledger.drops.update(work.id, allow_erase=True)
             if work.parked:
-                self._state(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
+                self._unpark(work)
             if work.stage is Stage.WORK:
                 self._index.again(work.id, RowState.GUARDED, RowState.WAITING, RowState.BEHIND)
+
+    def _unpark(self, work: Work) -> None:
+        self._state(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
 
     def _park(self, work: Work, reason: str, error_class: str, look_again: float | None) -> None:
         next_look = None if look_again is None else self._rooms.clock.now() + timedelta(seconds=look_again)

@@ -23,6 +23,10 @@ from gen3sync.sandbox import Sandbox
 PATIENCE = 20.0
 
 
+class PowerCutError(BaseException):
+    """Ends a thread where it stands."""
+
+
 class Bench:
     """A folder and a commons. `options` are lines of the [outbox] section."""
 
@@ -78,6 +82,31 @@ class Bench:
     def once(self, failpoint: FailPoint = no_failpoint) -> OnceSummary:
         with self.opened(failpoint) as (outbox, _):
             return outbox.run_once()
+
+    def crash(self, step: str, nth: int = 1) -> bool:
+        """Runs until `step` is passed for the nth time, then stands still as if the power were cut: whatever thread
+        comes by any step after that moves no further. False when all came to its end before."""
+        dead, left = threading.Event(), [nth]
+        lock = threading.Lock()
+
+        def failpoint(name: str) -> None:
+            with lock:
+                if name == step and not dead.is_set():
+                    left[0] -= 1
+                    if left[0] == 0:
+                        dead.set()
+            if dead.is_set():
+                raise PowerCutError
+
+        with self.opened(failpoint) as (outbox, ledger):
+            outbox.start()
+            deadline = time.monotonic() + PATIENCE
+            while not dead.wait(0.01) and time.monotonic() < deadline:
+                files = [path for path in self.outbox.rglob("*") if path.is_file()]
+                if not files and not ledger.drops.open():
+                    break
+            outbox.stop(5)
+        return dead.is_set()
 
     @contextmanager
     def running(self, failpoint: FailPoint = no_failpoint) -> Iterator[Running]:
