@@ -221,7 +221,7 @@ def summary(stage: Stage, done: list[tuple[str, str]], missed: list[str], second
         return
     stage.say(f"""
 Go on with a real commons: make an API key on its profile page, save it as ~/.gen3/credentials.json (chmod 600), then
-  {click.style("gen3sync init", bold=True)}     asks the commons what the key may do, writes a configuration, makes the folders
+  {click.style("gen3sync init", bold=True)}     asks the commons what the key may do, makes folders and configuration
   {click.style("gen3sync check", bold=True)}    says what is wrong, and how to mend it
   {click.style("gen3sync run", bold=True)}      the daemon; docs/how-to/run-as-a-service.md for a server
 or stay here with `gen3sync sandbox` and docs/tutorial/first-day.md.""")
