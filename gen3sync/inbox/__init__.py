@@ -7,6 +7,7 @@ Owns the inbox folder and the copies of its records in the state folder. Knows n
 - `jobs.py`       jobs in APScheduler, rest while the commons is unwell; `schedule.py` when a mirror is due (pure)
 - `rounds.py`     the mirrors of one project looked at with one query; `detect.py` has anything changed? (pure)
 - `refresh.py`    one node: guard, publish, write down; `guards.py` what is not believed (pure)
+- `work.py`       what one refresh works with
 - `proof.py`      gets an export and proves it; `outcomes.py` how a refresh ends, in words
 - `export.py`     reads a stream and proves it whole; `copy.py` the on-disk table that sorts, merges, compares
 - `render.py`     records as the text of a mirror

@@ -12,7 +12,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -64,8 +63,10 @@ class Copy:
             self._db.close()
             raise
 
-    def fill(self, records: Iterator[Record], merge: Merge) -> None:
+    def fill(self, records: Iterator[Record], merge: Merge, met: Callable[[Record], None] = lambda _: None) -> bool:
         """Takes the records of an export in any order. Several of one id are merged by `merge`.
+
+        `met` is called with each record while they come by id, one each. Returns whether all of them did.
 
         Ids whose records contradict each other (`merge` raises Contradiction) go to `doubled`, with one of them kept.
         """
@@ -76,10 +77,11 @@ class Copy:
         last, scattered = "", False
         for record in records:
             row = (str(record["id"]), canonical(record))
-            if row[0] > last:
+            if row[0] > last and not scattered:
                 # The usual case: the commons exports by id, and a sorted table takes it as it comes.
                 last = row[0]
                 in_order.append(row)
+                met(record)
                 if len(in_order) >= _BATCH:
                     db.executemany("INSERT INTO record VALUES (?, ?)", in_order)
                     in_order.clear()
@@ -96,6 +98,7 @@ class Copy:
             db.executemany("INSERT INTO other VALUES (?, ?)", others)
             self._sort_in(merge)
         db.execute("COMMIT")
+        return not scattered
 
     def _sort_in(self, merge: Merge) -> None:
         db = self._db
@@ -164,7 +167,7 @@ class Copy:
 def canonical(record: Record) -> str:
     """A record as one line of JSON that is the same whatever order the server wrote properties and parents in."""
     settled = {key: _parents_sorted(value) if isinstance(value, list) else value for key, value in record.items()}
-    return json.dumps(settled, ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=_number)
+    return json.dumps(settled, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _parents_sorted(value: list[Any]) -> list[Any]:
@@ -173,11 +176,3 @@ def _parents_sorted(value: list[Any]) -> list[Any]:
         unique = {str(each["node_id"]): each for each in value}
         return sorted(unique.values(), key=lambda link: (str(link.get("submitter_id")), str(link["node_id"])))
     return value
-
-
-def _number(value: object) -> float | int:
-    """ijson's Decimals as the commons meant them: it writes Python floats, so reading them as floats loses nothing."""
-    if isinstance(value, Decimal):
-        close = float(value)
-        return int(value) if close in (float("inf"), float("-inf")) else close
-    raise TypeError(f"{type(value).__name__} in a record")

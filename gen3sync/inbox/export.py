@@ -21,6 +21,7 @@ _HEAD = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 _END = re.compile(rb"\}\s*\]\s*\}\s*\Z")
 _EMPTY = re.compile(rb'\s*\{\s*"data"\s*:\s*\[\s*\]\s*\}\s*\Z')
 _KEPT = 256
+_INFINITE = (float("inf"), float("-inf"))
 _LOOK_EVERY = 512
 
 
@@ -41,7 +42,7 @@ class StoppedError(Exception):
 def read_export(
     stream: Readable, project: Project, node: str, *, stopped: Callable[[], bool] = lambda: False
 ) -> Iterator[Record]:
-    """Yields the records of `{"data": [...]}` as they arrive; floats are Decimals.
+    """Yields the records of `{"data": [...]}` as they arrive.
 
     The end of the iteration is the proof: raises NotWholeError for anything but one whole list of records of `node` in
     `project`, StoppedError when `stopped()`, and what `stream.read` raises. Records yielded before that prove nothing.
@@ -54,7 +55,7 @@ def read_export(
                 raise StoppedError
             _check(record, project, node, rows)
             rows += 1
-            yield record
+            yield {key: value if type(value) is str else plain(value) for key, value in record.items()}
     except ijson.JSONError as error:
         raise NotWholeError(_broken(ends, rows)) from error
     except UnicodeDecodeError as error:
@@ -86,9 +87,13 @@ def _shown(head: bytes) -> str:
 
 
 def plain(value: object) -> object:
-    """A value of a record with Decimals as floats, for `records`."""
+    """A value with ijson's Decimals as the floats the commons meant: it writes Python floats, so nothing is lost.
+
+    (ijson's own `use_float` fails on integers beyond 64 bits.)
+    """
     if isinstance(value, Decimal):
-        return float(value)
+        close = float(value)
+        return int(value) if close in _INFINITE else close
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list):

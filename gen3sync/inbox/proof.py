@@ -38,6 +38,7 @@ class Proven:
     """What is known of a whole export. `counted`: the commons' count where it contradicts it though nothing changed."""
 
     rows: int
+    in_order: bool
     doubled: tuple[str, ...]
     counted: int | None = None
 
@@ -53,15 +54,26 @@ class Prover:
         self._seen: dict[Project, float] = {}
         self._lock = threading.Lock()
 
-    def export(self, project: Project, node: str, before: Signature | None, copy: Copy, told: Told) -> Proven:
-        """Fills `copy`. `before` is the signature read before. Raises NotDoneError, StoppedError, sqlite3.Error."""
-        self._read(project, node, copy, told)
+    def export(
+        self,
+        project: Project,
+        node: str,
+        before: Signature | None,
+        copy: Copy,
+        told: Told,
+        met: Callable[[Record], None],
+    ) -> Proven:
+        """Fills `copy`; `met` hears of records that come by id. `before` is the signature read before.
+
+        Raises NotDoneError, StoppedError, sqlite3.Error, and what `met` raises.
+        """
+        in_order = self._read(project, node, copy, told, met)
         rows = len(copy)
         if not rows and before is None:  # with a signature the project itself was seen
             self._exists(project)
-        return Proven(rows, tuple(copy.doubled), self._counted(project, node, before, rows))
+        return Proven(rows, in_order, tuple(copy.doubled), self._counted(project, node, before, rows))
 
-    def _read(self, project: Project, node: str, copy: Copy, told: Told) -> None:
+    def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Callable[[Record], None]) -> bool:
         answer = self._client.export_node(project, node, deadline=self._deadline)
         if isinstance(answer, Refused):
             raise NotDoneError(Outcome.FAILED, f"The commons refuses the export: {printable(answer.message)}")
@@ -71,13 +83,14 @@ class Prover:
         try:
             with answer as stream:
                 records = read_export(stream, project, node, stopped=self._stopped)
-                copy.fill(_counted(records, lambda rows: told(name, rows)), merge)
+                in_order = copy.fill(_counted(records, lambda rows: told(name, rows)), merge, met)
         except ExportBroken as error:
             raise not_done(error.broken) from error
         except NotWholeError as error:
             broken = Broken(f"The export {error}.", BrokenCause.CONTENT, 200)
             raise NotDoneError(Outcome.FAILED, broken.message, broken) from error
         told(name, len(copy))
+        return in_order
 
     def _exists(self, project: Project) -> None:
         """An unknown project exports as 200 without records (GEN3.md), so no records must be proven to be none."""

@@ -6,12 +6,10 @@ anything changed (`detect`), the proof (`proof`). Several mirrors of one node (i
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,35 +19,19 @@ from gen3sync.commons.replies import Failure
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, safe_name
 from gen3sync.inbox import detect, guards
-from gen3sync.inbox.copy import Copy, Difference
-from gen3sync.inbox.detect import Signature, Why
+from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.guards import Guarded, Shape
-from gen3sync.inbox.index import Entry
 from gen3sync.inbox.memory import Memory
-from gen3sync.inbox.outcomes import NotDoneError, fields, new_refresh, version_of, what_changed
+from gen3sync.inbox.outcomes import NotDoneError, fields, new_refresh, what_changed
 from gen3sync.inbox.plan import Format, Mirror
 from gen3sync.inbox.proof import Proven, Prover, Told
 from gen3sync.inbox.publish import Folder, Standing, Unmounted
-from gen3sync.inbox.render import Rendered, base_columns, render
+from gen3sync.inbox.render import TableWriter, base_columns, render
+from gen3sync.inbox.work import Task, Work, clean, fresh_copy, index_entry
 from gen3sync.ledger import EventLevel, Outcome, Refresh
 from gen3sync.names import Project, printable
-from gen3sync.records.dictionary import Dictionary, NodeType
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One node to export and the mirrors that show it. `before`: the signature read before, None where unknown;
-    `since`: when the wish arose, so that an export begun after it by another thread will do."""
-
-    project: Project
-    node: str
-    mirrors: tuple[Mirror, ...]
-    why: Why
-    since: datetime
-    before: Signature | None = None
-    accept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +40,6 @@ class Done:
 
     refreshes: tuple[Refresh, ...] = ()
     failure: Failure | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """What a task works with. `fresh` becomes `held`, the copy of what is published, when all went well."""
-
-    task: Task
-    type: NodeType
-    dictionary: Dictionary
-    started: datetime
-    fresh: Path
-    held: Path
-    difference: Difference | None = None
-    rendered: dict[Format, Rendered] = field(default_factory=dict)
-
-    @property
-    def version(self) -> str:
-        return version_of(self.dictionary)
 
 
 class Refresher:
@@ -133,8 +97,8 @@ class Refresher:
     def _exported(self, task: Task, started: datetime, told: Told) -> tuple[Refresh, ...]:
         work = self._opened(task, started)
         try:
-            with _fresh_copy(work.fresh) as copy:
-                proven = self._prover.export(task.project, task.node, task.before, copy, told)
+            with fresh_copy(work.fresh) as copy:
+                proven = self._export(work, copy, told)
                 self._judge(work, proven)
                 work.difference = copy.since(work.held) if work.held.exists() else None
                 refreshes = tuple(self._publish(work, mirror, copy, proven.rows) for mirror in task.mirrors)
@@ -155,9 +119,20 @@ class Refresher:
                 f"Look whether its disk is full.",
             ) from error
         finally:
-            _clean(work)
+            clean(work)
 
-    def _opened(self, task: Task, started: datetime) -> _Work:
+    def _export(self, work: Work, copy: Copy, told: Told) -> Proven:
+        """The proven export. Its TSV is made while it comes in, which holds where it comes by id, one record each."""
+        task, node = work.task, work.type
+        if not any(mirror.format is Format.TSV for mirror in task.mirrors):
+            return self._prover.export(task.project, task.node, task.before, copy, told, lambda _: None)
+        with TableWriter(node, base_columns(Format.TSV, node), work.spool(Format.TSV)) as table:
+            proven = self._prover.export(task.project, task.node, task.before, copy, told, table.add)
+        if proven.in_order and not table.too_narrow:
+            work.rendered[Format.TSV] = table.rendered()
+        return proven
+
+    def _opened(self, task: Task, started: datetime) -> Work:
         if not self._folder.mounted:
             raise NotDoneError(Outcome.GUARDED, str(guards.unmounted(self._folder.root)))
         try:
@@ -177,9 +152,9 @@ class Refresher:
         except OSError as error:
             raise NotDoneError(Outcome.FAILED, str(folder_error(f"{place} cannot be made", error))) from error
         name = safe_name(task.node)
-        return _Work(task, node_type, dictionary, started, place / f"{name}.new", place / f"{name}.sqlite")
+        return Work(task, node_type, dictionary, started, place / f"{name}.new", place / f"{name}.sqlite")
 
-    def _judge(self, work: _Work, proven: Proven) -> None:
+    def _judge(self, work: Work, proven: Proven) -> None:
         if work.task.accept:
             return
         for mirror in work.task.mirrors:
@@ -202,15 +177,15 @@ class Refresher:
         columns = tuple(each for each in entry.columns if not each.endswith(".id")) if entry is not None else ()
         return Shape(success.rows, columns)
 
-    def _publish(self, work: _Work, mirror: Mirror, copy: Copy, rows: int) -> Refresh:
+    def _publish(self, work: Work, mirror: Mirror, copy: Copy, rows: int) -> Refresh:
         task, past = work.task, self._memory.of(mirror)
         made = work.rendered.get(mirror.format)
         if made is None:
-            spool = work.fresh.with_suffix(f".{mirror.format.value}")
-            made = work.rendered[mirror.format] = render(copy, mirror.format, work.type, spool)
+            made = render(copy, mirror.format, work.type, work.spool(mirror.format))
+            work.rendered[mirror.format] = made
         known = detect.after_export(past.known, task.before, task.node, work.started, horizon=self._horizon)
         success = past.success
-        entry = _entry(work, mirror, made, rows, known.signature)
+        entry = index_entry(work, mirror, made, rows, known.signature)
         previous = success.sha256 if success is not None else None
         put = self._folder.publish(mirror, made, entry, previous=previous, at=work.started)
         reason = ""
@@ -266,36 +241,3 @@ class Refresher:
             return self._folder.standing(mirror, None) is Standing.MISSING
         except OSError:
             return False
-
-
-def _entry(work: _Work, mirror: Mirror, made: Rendered, rows: int, signature: str) -> Entry:
-    return Entry(
-        mirror=mirror.group,
-        program=mirror.project.program,
-        project=mirror.project.code,
-        node=mirror.node,
-        format=mirror.format.value,
-        rows=rows,
-        bytes=made.text.size,
-        sha256=made.text.sha256,
-        columns=made.columns,
-        dictionary_version=work.version,
-        exported_at=work.started.isoformat(),
-        checked_at=work.started.isoformat(),
-        signature=signature,
-        untellable=made.untellable,
-    )
-
-
-@contextlib.contextmanager
-def _fresh_copy(path: Path) -> Iterator[Copy]:
-    path.unlink(missing_ok=True)
-    with Copy(path) as copy:
-        yield copy
-
-
-def _clean(work: _Work) -> None:
-    spools = [work.fresh.with_suffix(f".{format.value}") for format in Format]
-    for path in (work.fresh, *spools, *(spool.with_name(f"{spool.name}.notes") for spool in spools)):
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -57,16 +56,57 @@ def render(copy: Copy, format: Format, node_type: NodeType, spool: Path) -> Rend
         return Rendered(out.text, ())
     columns = mirror_columns(node_type)
     while True:
-        notes = spool.with_name(spool.name + ".notes")
-        with ExitStack() as stack:
-            out = stack.enter_context(_Writer(spool))
-            told = stack.enter_context(_Writer(notes))
-            wider = _tsv(copy, node_type, columns, out, told)
-        if not wider:
-            if not told.lines:
-                notes.unlink()
-            return Rendered(out.text, columns, told.lines, told.text if told.lines else None)
-        columns = wider
+        with TableWriter(node_type, columns, spool) as table:
+            for record in copy.records():
+                table.add(record)
+                if table.too_narrow:
+                    break
+        if not table.too_narrow:
+            return table.rendered()
+        columns = _all_columns(copy, node_type)
+
+
+class TableWriter:
+    """Writes a TSV record by record, so that it can be made while an export is still coming in.
+
+    `too_narrow` becomes true at a record that needs a further column; what is written from then on is of no use.
+    """
+
+    def __init__(self, node_type: NodeType, columns: tuple[str, ...], spool: Path) -> None:
+        self.too_narrow = False
+        self._node = node_type
+        self._columns = columns
+        self._known = frozenset(columns)
+        self._out = _Writer(spool)
+        self._told = _Writer(spool.with_name(spool.name + ".notes"))
+
+    def add(self, record: Record) -> None:
+        """Raises OSError."""
+        cells = mirror_row(record, self._node)
+        if self.too_narrow or not cells.keys() <= self._known:
+            self.too_narrow = True
+            return
+        self._out.write(mirror_line(self._columns, cells))
+        for found in untellable(record, self._node):
+            value = record.get(found.column.partition(".")[0])
+            self._told.write(_note(record, found.column, found.reason, value))
+
+    def rendered(self) -> Rendered:
+        """What was written, after the writer was closed."""
+        notes = self._told.text if self._told.lines else None
+        if notes is None:
+            self._told.text.path.unlink(missing_ok=True)
+        return Rendered(self._out.text, self._columns, self._told.lines, notes)
+
+    def __enter__(self) -> TableWriter:
+        self._out.__enter__()
+        self._told.__enter__()
+        self._out.write(mirror_line(self._columns, {column: column for column in self._columns}))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.__exit__()
+        self._told.__exit__()
 
 
 def merge(records: Sequence[Record]) -> Record:
@@ -75,21 +115,6 @@ def merge(records: Sequence[Record]) -> Record:
         return merge_group(records)
     except ContradictionError as error:
         raise Contradiction from error
-
-
-def _tsv(copy: Copy, node: NodeType, columns: tuple[str, ...], out: _Writer, told: _Writer) -> tuple[str, ...] | None:
-    """Writes lines; or, met with a record that needs a further column, gives the columns to begin again with."""
-    known = set(columns)
-    out.write(mirror_line(columns, {column: column for column in columns}))
-    for record in copy.records():
-        cells = mirror_row(record, node)
-        if not cells.keys() <= known:
-            return _all_columns(copy, node)
-        out.write(mirror_line(columns, cells))
-        for found in untellable(record, node):
-            value = record.get(found.column.partition(".")[0])
-            told.write(_note(record, found.column, found.reason, value))
-    return None
 
 
 def _all_columns(copy: Copy, node: NodeType) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Told
 from gen3sync.inbox.publish import Folder, Standing
-from gen3sync.inbox.refresh import Refresher, Task
+from gen3sync.inbox.refresh import Refresher
+from gen3sync.inbox.work import Task
 from gen3sync.ledger import EventLevel, Outcome, Refresh
 from gen3sync.names import Project
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def test_a_damaged_copy_does_not_open(tmp_path: Path) -> None:
 
 def test_one_text_for_one_record() -> None:
     ab = [{"node_id": "1", "submitter_id": "A"}, {"node_id": "2", "submitter_id": "B"}]
-    one = {"id": "x", "n": Decimal("12.50"), "cases": ab, "list": ["b", "a"]}
+    one = {"id": "x", "n": 12.5, "cases": ab, "list": ["b", "a"]}
     other = {"list": ["b", "a"], "cases": [*reversed(ab), ab[0]], "n": 12.5, "id": "x"}
     assert canonical(one) == canonical(other)
     assert canonical(one) != canonical({**one, "list": ["a", "b"]})

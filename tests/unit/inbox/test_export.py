@@ -76,6 +76,13 @@ def test_other_answers_are_told_apart(raw: bytes, told: str) -> None:
         read(raw)
 
 
+def test_numbers_are_what_the_commons_stores() -> None:
+    raw = b'{"data": [{"id": "x", "type": "case", "project_id": "DEV-test", "n": [1, 1.5, 12.0, 1e3, -0.0, NUMBER]}]}'
+    big = 2**80
+    (one,) = read(raw.replace(b"NUMBER", str(big).encode()))
+    assert json.dumps(one["n"]) == f"[1, 1.5, 12.0, 1000.0, -0.0, {big}]"
+
+
 def test_stopping_gives_the_export_up() -> None:
     with pytest.raises(StoppedError):
         list(read_export(io.BytesIO(WHOLE), DEV, "case", stopped=lambda: True))

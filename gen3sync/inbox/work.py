@@ -1,0 +1,89 @@
+"""What one refresh works with: the wish, the node, and its files in the state folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from gen3sync.inbox.copy import Copy, Difference
+from gen3sync.inbox.detect import Signature, Why
+from gen3sync.inbox.index import Entry
+from gen3sync.inbox.outcomes import version_of
+from gen3sync.inbox.plan import Format, Mirror
+from gen3sync.inbox.render import Rendered
+from gen3sync.names import Project
+from gen3sync.records.dictionary import Dictionary, NodeType
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One node to export and the mirrors that show it. `before`: the signature read before, None where unknown;
+    `since`: when the wish arose, so that an export begun after it by another thread will do."""
+
+    project: Project
+    node: str
+    mirrors: tuple[Mirror, ...]
+    why: Why
+    since: datetime
+    before: Signature | None = None
+    accept: bool = False
+
+
+@dataclass(slots=True)
+class Work:
+    """What a task works with. `fresh` becomes `held`, the copy of what is published, when all went well."""
+
+    task: Task
+    type: NodeType
+    dictionary: Dictionary
+    started: datetime
+    fresh: Path
+    held: Path
+    difference: Difference | None = None
+    rendered: dict[Format, Rendered] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        return version_of(self.dictionary)
+
+    def spool(self, format: Format) -> Path:
+        return self.fresh.with_suffix(f".{format.value}")
+
+
+def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, signature: str) -> Entry:
+    """What the index is to say of a mirror."""
+    return Entry(
+        mirror=mirror.group,
+        program=mirror.project.program,
+        project=mirror.project.code,
+        node=mirror.node,
+        format=mirror.format.value,
+        rows=rows,
+        bytes=made.text.size,
+        sha256=made.text.sha256,
+        columns=made.columns,
+        dictionary_version=work.version,
+        exported_at=work.started.isoformat(),
+        checked_at=work.started.isoformat(),
+        signature=signature,
+        untellable=made.untellable,
+    )
+
+
+@contextlib.contextmanager
+def fresh_copy(path: Path) -> Iterator[Copy]:
+    """An empty copy. Raises OSError, sqlite3.Error."""
+    path.unlink(missing_ok=True)
+    with Copy(path) as copy:
+        yield copy
+
+
+def clean(work: Work) -> None:
+    """Removes what a refresh made on its way."""
+    spools = [work.spool(format) for format in Format]
+    for path in (work.fresh, *spools, *(spool.with_name(f"{spool.name}.notes") for spool in spools)):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
