@@ -14,7 +14,7 @@ from gen3sync.files import folder_error
 from gen3sync.names import Project, printable
 from gen3sync.outbox.lookup import Lookup, Sight
 from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
-from gen3sync.outbox.plan import ParentState, PlanRow, Rules, needed_parents, parent_key, plan_rows
+from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import reason_of
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.records.codec import desired
@@ -113,7 +113,7 @@ def _planned(
     def state(parent: Parent) -> ParentState:
         return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING
 
-    yield from plan_rows(read, stored, state, node_type, rules)
+    yield from plan_rows(read, stored, state, node_type, rules, lookup.named(ids_to_ask(read, stored)))
 
 
 def _indexed(row: Row) -> IndexedRow:

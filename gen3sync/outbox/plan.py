@@ -13,7 +13,7 @@ from enum import Enum
 from gen3sync.config import Blanks, Send
 from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
 from gen3sync.records.codec import Desired
-from gen3sync.records.compare import Change, Comparison, compare
+from gen3sync.records.compare import Change, Comparison, compare, identity_problem
 from gen3sync.records.dictionary import NodeType
 from gen3sync.records.pglower import pg_lower
 
@@ -50,10 +50,19 @@ def plan_rows(
     parent_state: Callable[[Parent], ParentState],
     node_type: NodeType,
     rules: Rules,
+    named: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Iterator[RowPlan]:
-    """Plans for rows of one node type, in their order. `stored` holds the commons' records by key."""
+    """Plans for rows of one node type, in their order. `stored` holds the commons' records by key, `named` by id those
+    that rows name by an id alone known (see `ids_to_ask`)."""
     for one in rows:
-        yield plan_row(one, stored.get(one.row.key), parent_state, node_type, rules)
+        by_id = (named or {}).get(one.desired.id or "")
+        yield plan_row(one, stored.get(one.row.key), parent_state, node_type, rules, by_id)
+
+
+def ids_to_ask(rows: Iterable[PlanRow], stored: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Ids that rows name though nothing is stored under their submitter_id: they may belong to other records, and then
+    the commons would say 200 and store nothing (GEN3.md, lie 10)."""
+    return [one.desired.id for one in rows if one.desired.id is not None and one.row.key not in stored]
 
 
 def plan_row(
@@ -62,15 +71,18 @@ def plan_row(
     parent_state: Callable[[Parent], ParentState],
     node_type: NodeType,
     rules: Rules,
+    by_id: Mapping[str, object] | None = None,
 ) -> RowPlan:
-    """The plan for one row."""
+    """The plan for one row. `record` is stored under its submitter_id, `by_id` under its id."""
     row, desired = one.row, one.desired
     if desired.problems:
         reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in desired.problems)
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     found = None if record is None else compare(desired, record, node_type)
-    if found is not None and found.problems:
-        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in found.problems)
+    other = identity_problem(desired, None, by_id) if record is None else None
+    wrong = found.problems if found is not None else (other,) if other is not None else ()
+    if wrong:
+        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in wrong)
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     waiting = tuple(p for p in needed_parents(desired, found, node_type) if parent_state(p) is not ParentState.STORED)
     changes = _changes([*found.changes, *([found.renamed] if found.renamed else [])]) if found else ()

@@ -15,7 +15,7 @@ from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.lookup import Lookup, Nothing, Sight
 from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
-from gen3sync.outbox.plan import ParentState, PlanRow, Rules, needed_parents, parent_key, plan_rows
+from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.work import Work, row_of
 from gen3sync.records.codec import desired
@@ -58,9 +58,10 @@ class Planner:
         states = self._parents(wanted)
         if isinstance(states, Refused | Failure):
             return states
+        named = self.lookup.named(ids_to_ask(plan_input, stored))
         done: Counter[Action] = Counter()
         by_line = {row.line: row for row in rows}
-        for plan in plan_rows(plan_input, stored, lambda p: states[parent_key(p)], node_type, rules):
+        for plan in plan_rows(plan_input, stored, lambda p: states[parent_key(p)], node_type, rules, named):
             done[plan.action] += 1
             self._note(work, by_line[plan.line], plan, stored.get(plan.key), node_type)
         self.failpoint("plan: batch")

@@ -36,7 +36,7 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
             work.reader = iter(work.table)
         rows = list(itertools.islice(work.reader, SLICE))
     except TableError as error:
-        work.faults = tuple(reason_of(problem) for problem in error.problems)
+        work.faults = tuple(_fault(problem) for problem in error.problems)
         index.forget(work.id)
         work.stage = Stage.ARCHIVE
         return
@@ -55,6 +55,12 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
 def reason_of(problem: Problem) -> Reason:
     """A problem of the file as the rejects file tells it."""
     return Reason(problem.kind.value.upper(), problem.message, problem.column, problem.remedy)
+
+
+def _fault(problem: Problem) -> Reason:
+    """A problem of the file as a whole: no rejects file says its line, so the sentence does."""
+    where = f"Line {problem.line}: " if problem.line is not None else ""
+    return Reason(problem.kind.value.upper(), where + problem.message, problem.column, problem.remedy)
 
 
 def detail_of(reasons: tuple[Reason, ...]) -> dict[str, Json]:

@@ -1,0 +1,216 @@
+"""The commons says 200 and is wrong, in thirteen ways (docs/reference/submission-faults.md, "Lies")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gen3sync.ledger import Verdict
+from gen3sync.sandbox import Point, Sandbox
+from tests.scenario.outbox_bench import table
+from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
+
+
+def test_twins_by_letter_case_in_one_file(story: Story) -> None:
+    story.drop("subject.tsv", subjects(*persons(4), "p3 S1 male dog"))
+    [drop] = story.goes()
+    assert (drop.verdict, story.says("subject.tsv")["reason"]) == (Verdict.PARTLY, "3 created, 2 rejected.")
+    assert [(row["_line"], row["_error_type"], row["submitter_id"]) for row in story.rejects("subject.tsv")] == [
+        ("5", "TWIN", "P3"),
+        ("6", "TWIN", "p3"),
+    ]
+    story.whole(*names(3))
+
+
+def test_twins_by_letter_case_in_two_files(story: Story) -> None:
+    story.drop("a.tsv", subjects("P1 S1 male human"))
+    story.drop("b.tsv", subjects("p1 S1 male dog"))
+    first, second = story.goes(2)
+    assert [first.verdict, second.verdict] == [Verdict.LANDED, Verdict.LANDED]
+    later = story.says(second.path.split("/")[-1])
+    assert [tuple(one.values()) for one in later["renamed"]] in ([("P1", "p1")], [("p1", "P1")])
+    assert len(story.subjects()) == 1
+    story.whole(*story.subjects(), writes=2)
+
+
+def test_rows_without_a_known_type_are_dropped_silently(story: Story) -> None:
+    rows = table(
+        "type submitter_id studies.submitter_id sex",
+        "subject P0 S1 male", ". P1 S1 male", "subjcet P2 S1 male", "subject P3 S1 male",
+    )  # fmt: skip
+    story.drop("subject.tsv", rows)
+    [drop] = story.goes()
+    assert (drop.verdict, story.says("subject.tsv")["reason"]) == (Verdict.PARTLY, "2 created, 2 rejected.")
+    blank, unknown = story.rejects("subject.tsv")
+    assert (blank["_line"], blank["_error_type"]) == ("3", "BLANK_TYPE")
+    assert (unknown["_line"], unknown["_error_type"]) == ("4", "UNKNOWN_TYPE")
+    assert "subject" in unknown["_errors"]
+    story.whole("P0", "P3")
+
+
+def test_an_unclosed_quote_swallows_the_rows_after_it(story: Story) -> None:
+    story.drop("subject.tsv", subjects("P0 S1 male human", 'P1 S1 male "human', *persons(3, 2)))
+    [drop] = story.goes()
+    assert drop.verdict is Verdict.REJECTED
+    assert "line 3" in story.says("subject.tsv", "rejected")["reason"].lower()
+    assert story.puts() == []
+    story.whole()
+
+
+def test_line_separators_cut_a_row(story: Story) -> None:
+    bad = "P1 S1 male hu\u2028man"
+    story.drop("subject.tsv", subjects("P0 S1 male human", bad, "P2 S1 male hu\x0bman", "P3 S1 male human"))
+    [drop] = story.goes()
+    assert drop.counts == {"read": 4, "created": 2, "updated": 0, "unchanged": 0, "rejected": 2}
+    receipt = story.says("subject.tsv")
+    assert {group["type"] for group in receipt["rejects"]} == {"LINE_SEPARATOR"}
+    assert sorted(line for group in receipt["rejects"] for line in group["lines"]) == [3, 4]
+    story.whole("P0", "P3")
+
+
+def test_a_failing_dry_run_says_200(tmp_path: Path, sandbox: Sandbox) -> None:
+    story = Story(tmp_path, sandbox, options='on_invalid = "reject"')
+    story.drop("subject.tsv", subjects(*persons(3), "P3 S1 wrong human"))
+    [drop] = story.goes()
+    dry = [request for request in sandbox.requests if "_dry_run" in request.path]
+    assert [request.status for request in dry[:1]] == [200]
+    assert drop.verdict is Verdict.REJECTED
+    assert story.puts() == []
+    bad = {row["submitter_id"]: row["_error_type"] for row in story.rejects("subject.tsv", "rejected")}
+    assert bad == {"P0": "NOT_SENT", "P1": "NOT_SENT", "P2": "NOT_SENT", "P3": "ERROR"}
+    story.whole()
+
+
+def test_trailing_blanks_of_the_last_row_are_lost(tmp_path: Path, sandbox: Sandbox) -> None:
+    story = Story(tmp_path, sandbox, options='blanks = "erase"')
+    story.drop("subject.tsv", subjects(*persons(2)))
+    story.goes()
+    story.drop("subject.tsv", subjects("P0 S1 male .", "P1 S1 female ."))
+    drop = story.goes(2)[1]
+    assert drop.counts["updated"] == 2
+    receipt = story.says("subject-2.tsv")
+    assert receipt["erased"] == {"species": 2}
+    assert [mend["kind"] for mend in receipt["mends"]] == ["last_row_blanks"]
+    assert [story.subject(name)["species"] for name in names(2)] == [None, None]
+    story.whole(*names(2), writes=2)
+
+
+def test_blanks_would_erase_stored_values(story: Story) -> None:
+    story.drop("subject.tsv", subjects(*persons(3)))
+    story.goes()
+    story.drop("subject.tsv", subjects("P0 S1 male .", "P1 S1 female ."))
+    with story.running() as days:
+        reason = days.parked().reason
+        assert "would erase stored values in 2 rows: species (2)" in reason
+        assert "gen3sync retry --erase DEV/test/subject.tsv" in reason
+        assert [story.subject(name)["species"] for name in names(2)] == ["human", "human"]
+        days.outbox.retry("subject.tsv", erase=True)
+        days.ended(2)
+    assert story.says("subject-2.tsv")["erased"] == {"species": 2}
+    assert (story.folder / "sent/DEV/test/subject-2.tsv.undo.tsv").read_text().count("human") == 2
+    story.whole(*names(3), writes=2)
+
+
+def test_two_requests_at_once_lose_a_write(story: Story) -> None:
+    story.drop("seed.tsv", subjects("P0 S1 male human"))
+    story.goes()
+    with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
+        story.drop("sex.tsv", table("type submitter_id studies.submitter_id sex", "subject P0 S1 female"))
+        days.until(lambda: hold.fault.waiting, "an upload held before its commit", pace=0.2)
+        story.drop("species.tsv", table("type submitter_id studies.submitter_id species", "subject P0 S1 dog"))
+        days.arrived(3)
+        hold.release()
+        days.ended(3)
+    found = story.subject("P0")
+    assert (found["sex"], found["species"]) == ("female", "dog")
+    assert [story.says(f"{name}.tsv")["verdict"] for name in ("sex", "species")] == ["landed", "landed"]
+    story.whole("P0", writes=3)
+
+
+def test_a_504_is_not_a_no(story: Story) -> None:
+    hold = story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT)
+    story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
+    story.drop("subject.tsv", subjects(*persons(4)))
+    with story.running() as days:
+        days.until(lambda: days.ledger.requests.unsettled() and hold.fault.waiting, "a lost request", pace=0.2)
+        days.hears("no answer to a request with 4 rows", pace=0)
+        days.passes(120)
+        hold.release()
+        [drop] = days.ended()
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
+    assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["answer lost, landed"]
+    story.whole(*names(4))
+
+
+def test_another_letter_case_renames_a_record(story: Story) -> None:
+    story.drop("subject.tsv", subjects("SAM-001 S1 male human"))
+    story.goes()
+    story.drop("subject.tsv", subjects("sam-001 S1 male human"))
+    drop = story.goes(2)[1]
+    assert (drop.verdict, drop.counts["updated"]) == (Verdict.LANDED, 1)
+    assert story.says("subject-2.tsv")["renamed"] == [{"from": "SAM-001", "to": "sam-001"}]
+    story.whole("sam-001", writes=2)
+
+
+def test_a_known_id_with_another_submitter_id_stores_nothing(story: Story) -> None:
+    story.drop("subject.tsv", subjects(*persons(2)))
+    story.goes()
+    wrong = story.subject("P0")["id"]
+    story.drop(
+        "more.tsv",
+        table(
+            "type id submitter_id studies.submitter_id sex",
+            f"subject {wrong} P9 S1 male", "subject . P2 S1 male", "subject . P3 S1 male",
+        ),
+    )  # fmt: skip
+    drop = story.goes(2)[1]
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 2, 1)
+    [row] = story.rejects("more.tsv")
+    assert (row["_line"], row["submitter_id"], row["_error_type"]) == ("2", "P9", "OTHER_ID")
+    story.whole(*names(4))
+
+
+def test_a_parent_that_is_no_longer_named_stays_linked(story: Story) -> None:
+    story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S2", "projects": {"code": "test"}}])
+    story.drop("pub.tsv", table("type submitter_id studies.submitter_id year", "publication B1 S1,S2 2020"))
+    story.goes()
+    story.drop("pub.tsv", table("type submitter_id studies.submitter_id year", "publication B1 S2 2021"))
+    drop = story.goes(2)[1]
+    assert drop.verdict is Verdict.LANDED
+    assert story.says("pub-2.tsv")["links_not_removed"] == {"studies.submitter_id": 1}
+    story.whole(writes=2)
+
+
+def test_times_of_the_record_are_ignored(story: Story) -> None:
+    columns = "type submitter_id studies.submitter_id created_datetime"
+    story.drop("subject.tsv", table(columns, "subject P0 S1 2001-01-01T00:00:00+00:00"))
+    [drop] = story.goes()
+    assert drop.verdict is Verdict.LANDED
+    [mend] = story.says("subject.tsv")["mends"]
+    assert (mend["kind"], mend["column"], mend["rows"]) == ("ignored_column", "created_datetime", 1)
+    assert not story.subject("P0")["created_datetime"].startswith("2001")
+    story.whole("P0")
+
+
+def test_short_rows_keep_what_is_stored(story: Story) -> None:
+    story.drop("subject.tsv", subjects(*persons(2)))
+    story.goes()
+    story.drop("subject.tsv", subjects("P0 S1 female", "P1 S1 female"))
+    drop = story.goes(2)[1]
+    assert (drop.counts["updated"], drop.counts["unchanged"]) == (1, 1)
+    assert story.says("subject-2.tsv")["erased"] == {}
+    found = story.subject("P0")
+    assert (found["sex"], found["species"]) == ("female", "human")
+    story.whole(*names(2), writes=2)
+
+
+def test_success_and_yet_nothing_stored(story: Story) -> None:
+    """A claim without truth behind it, whatever its cause: a record vanishes right after the commit."""
+    with story.sandbox.faults.hold(Point.AFTER_LOG, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects("P0 S1 male human", "P1 S1 male human"))
+        days.until(lambda: hold.fault.waiting, "an upload held after its commit", pace=0.2)
+        story.sandbox.sql_delete("DEV-test", "subject", "P1")
+        hold.release()
+        [drop] = days.ended()
+        assert any("said success, but 1 rows are not stored as sent" in text for text in days.told())
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 2)
+    story.whole("P0", "P1", writes=2)
