@@ -46,7 +46,8 @@ def own_rooms(invocation: Invocation, settings: Settings) -> Iterator[Rooms]:
     from gen3sync.daemon.compose import build
     from gen3sync.daemon.locks import FolderLocks, locked_folders
 
-    logs.set_up("warning", "human", invocation.env, colour=invocation.colour)
+    # The verb itself says how each file and mirror ended.
+    logs.set_up("error", "human", invocation.env, colour=invocation.colour)
     with FolderLocks() as locks:
         locks.take(locked_folders(settings))
         rooms = build(settings, SystemClock(), invocation.env)

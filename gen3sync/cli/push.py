@@ -172,5 +172,6 @@ def _line(placed: Placed, drop: Drop | None) -> str:
     label = str(drop.verdict or drop.state)
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
     words = "; ".join(part for part in (counts, printable(drop.reason)) if part)
+    where = f" for {printable(drop.program)}/{printable(drop.project)}" if drop.program else ""
     receipt = f"\n           receipt: {printable(drop.receipt)}" if drop.receipt else ""
-    return f"{click.style(label.ljust(10), fg=_COLOUR.get(label))} {printable(placed.file)}: {words}{receipt}"
+    return f"{click.style(label.ljust(10), fg=_COLOUR.get(label))} {printable(placed.file)}{where}: {words}{receipt}"

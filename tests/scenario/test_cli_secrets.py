@@ -1,0 +1,81 @@
+"""A full run with everything going wrong writes no key and no token anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.sandbox.sandbox import Sandbox
+from tests.scenario.lab import CONFIG, Lab, stop, until
+
+STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\tHEART\ttest\tHearts\n"
+BAD = "type\tsubmitter_id\tprojects.code\tis_public\nstudy\tBAD\ttest\tperhaps\n"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Sandbox(projects=["DEV-test"]) as sandbox:
+        lab = Lab(tmp_path, sandbox)
+        lab.config.write_text(CONFIG.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
+        text = lab.config.read_text().replace("[outbox]", 'horizon = "1s"\n[outbox]')
+        lab.config.write_text(text + '[log]\nlevel = "debug"\n')
+        yield lab
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Everything a run wrote, but the key it was given."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "key.json"
+    }
+
+
+def test_no_secret_leaves_the_process(lab: Lab) -> None:
+    key = json.loads((lab.folder / "key.json").read_text())["api_key"]
+    said = []
+    with lab.process(PYTHONFAULTHANDLER="1") as process:
+        lab.drop("study.tsv", STUDY)
+        lab.drop("bad.tsv", BAD)
+        lab.drop("photo.tsv", bytes(range(256)))
+        for name in ("study.tsv", "bad.tsv", "photo.tsv"):
+            until(lambda name=name: lab.receipt(name), process=process)  # type: ignore[misc]
+        # The commons throws our own header back at us, as a broken proxy's error page does.
+        lab.sandbox.faults.answer(500, times=2, method="PUT", body=f"<html>Authorization: bearer {key}</html>")
+        lab.drop("again.tsv", STUDY.replace("HEART", "KIDNEY"))
+        until(lambda: lab.receipt("again.tsv"), 60, process=process)
+        lab.sandbox.revoke_key()
+        lab.sandbox.set_token_lifetime(1)
+        for verb in (["status"], ["history"], ["check"], ["token"], ["config", "show"], ["pull"], ["--debug", "token"]):
+            ended = subprocess.run(
+                [sys.executable, "-m", "gen3sync", *verb, "-c", str(lab.config)],
+                env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            said.append(ended.stdout + ended.stderr)
+        assert stop(process) == 0
+    used = {
+        value.split()[-1]
+        for request in lab.sandbox.requests
+        for name, value in request.headers.items()
+        if name.lower() == "authorization"
+    }
+    assert used, "no request carried a token: this test looks at nothing"
+    secrets = {key, key.rpartition(".")[2], *used}
+    for secret in secrets:
+        for name, content in written(lab.folder).items():
+            assert secret.encode() not in content, name
+        for text in said:
+            assert secret not in text
+    for name, content in written(lab.folder).items():
+        assert b"eyJ" not in content, name
+    assert not any("eyJ" in text for text in said)
