@@ -59,6 +59,11 @@ class CommonsGate:
             self._probing = True
             return True
 
+    def left(self) -> None:
+        """Who entered had nothing to ask after all."""
+        with self._lock:
+            self._probing = False
+
     def wait_time(self) -> float:
         """Seconds until somebody may ask again; 0 when open."""
         with self._lock:

@@ -13,6 +13,7 @@ from gen3sync.ledger.rows import NewRequest
 from gen3sync.names import Project
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import ChunkRecord, SentRow
+from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.planning import row_again
 from gen3sync.outbox.rooms import Rooms
@@ -34,6 +35,14 @@ class Dispatcher:
     sizes: Sizes
     newest_transaction: int | None = None
     """The newest transaction known; where the search for a lost answer starts."""
+    _asked: bool = False
+
+    def ask_newest(self, lookup: Lookup) -> None:
+        """Asks for the newest transaction, once: later ones are learnt from answers."""
+        if not self._asked:
+            newest = lookup.newest_transaction()
+            self._asked = isinstance(newest, int) or newest is None
+            self.newest_transaction = newest if isinstance(newest, int) else None
 
     def next_parcel(self, work: Work, dictionary: Dictionary) -> Parcel | None:
         """The drop's next request, its rows marked as in flight; None when nothing of it is ready."""

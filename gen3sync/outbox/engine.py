@@ -93,6 +93,7 @@ class Outbox:
             CommonsGate(clock, chance),
             ThreadPoolExecutor(parallel, "send"),
             ThreadPoolExecutor(parallel, "read"),
+            ThreadPoolExecutor(parallel, "prove"),
             on_landed,
             heartbeat,
             failpoint,
@@ -152,6 +153,7 @@ class Outbox:
             clean = lane.join(max(0.1, end - self._rooms.clock.monotonic())) and clean
         self._rooms.pool.shutdown(wait=False, cancel_futures=True)
         self._rooms.readers.shutdown(wait=False, cancel_futures=True)
+        self._rooms.provers.shutdown(wait=False, cancel_futures=True)
         return clean
 
     def wake(self) -> None:

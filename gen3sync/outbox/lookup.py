@@ -19,6 +19,7 @@ from gen3sync.commons.export import ExportBroken
 from gen3sync.commons.replies import (
     Broken,
     BrokenCause,
+    Busy,
     Failure,
     Forbidden,
     Known,
@@ -26,6 +27,7 @@ from gen3sync.commons.replies import (
     Refused,
     Signature,
     Transaction,
+    Unauthorised,
     Unknown,
 )
 from gen3sync.names import Project
@@ -80,6 +82,11 @@ class Lookup:
                 return self._set(Sight.EXPORTS, f"GraphQL does not work: {message}")
             case _:
                 return seen
+
+    def forget(self) -> None:
+        """Permissions or services may have changed: look anew how well the project can be seen."""
+        with self._lock:
+            self._sight = None
 
     def stored(self, node: str, submitter_ids: Mapping[str, str]) -> dict[str, Record] | Nothing:
         """Records of `node` by key; `submitter_ids` are the wanted ones by key."""
@@ -189,3 +196,8 @@ def _joined(before: Record | None, record: Record) -> Record:
         else:
             out.setdefault(name, value)
     return out
+
+
+def may_pass(failure: Refused | Failure) -> bool:
+    """Whether asking again later may help."""
+    return isinstance(failure, Broken | Busy | Unauthorised)

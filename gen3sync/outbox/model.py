@@ -35,6 +35,7 @@ class RowState(IntEnum):
     FLIGHT = 5  # in a request
     LOST = 6  # in a request whose answer was lost
     TRIED = 7  # passed a dry run; waits until all of the file have
+    LANDED = 8  # the commons said so; the proof is being read
     DONE = 10  # proven
     ACCEPTED = 11  # the commons said so, and no proof is to be had
     UNCHANGED = 12  # the commons held these values already

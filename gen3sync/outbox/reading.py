@@ -43,6 +43,8 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
     except OSError as error:
         raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
     index.add(work.id, _new_rows(work, rows, dictionary))
+    if not work.rows_read and rows:
+        work.rank = dictionary.place(rows[0].node or "")
     work.rows_read += len(rows)
     if len(rows) < SLICE:
         work.reader = None

@@ -13,6 +13,7 @@ from typing import Any
 from gen3sync.ledger.rows import Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.journal import ChunkRecord
 from gen3sync.outbox.model import Action, RowState
 from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.reading import reasons_in
@@ -116,10 +117,16 @@ def compose(
             }
             for m in (work.table.mends if work.table else ())
         ],
-        "chunks": [asdict(chunk) for chunk in work.journal.chunks()],
+        "chunks": [_chunk(work, chunk) for chunk in work.journal.chunks()],
         "verification": verification(work, index, counts, accepted),
         "versions": versions,
     }
+
+
+def _chunk(work: Work, chunk: ChunkRecord) -> dict[str, Any]:
+    """A request, with the state of its transaction as read back."""
+    state = work.states.get(chunk.document_name, chunk.transaction_state)
+    return {**asdict(chunk), "transaction_state": state}
 
 
 def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: int) -> dict[str, Any]:

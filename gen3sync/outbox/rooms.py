@@ -25,7 +25,7 @@ Landed = Callable[[Project, set[str]], None]
 @dataclass(frozen=True)
 class Rooms:
     """Handed to every part; made once, by `Outbox`. `pool` bounds the requests that write, `readers`
-    those that read."""
+    those that read; `provers` wait for these."""
 
     settings: Settings
     client: CommonsClient
@@ -36,6 +36,7 @@ class Rooms:
     gate: CommonsGate
     pool: Executor
     readers: Executor
+    provers: Executor
     on_landed: Landed
     heartbeat: Callable[[str], None]
     failpoint: FailPoint

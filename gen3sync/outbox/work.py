@@ -53,7 +53,10 @@ class Work:
     in_flight: int = 0
     lost: int = 0
     requests: int = 0
-    chunks_hint: int = 0
+    proving: int = 0
+    """Requests whose proof is being read."""
+    rank: int = 0
+    """The place of its first node in the dictionary's order."""
     failures: int = 0
     """Requests that failed without naming a row; bounds the halving."""
     groups: int = 0
@@ -65,7 +68,8 @@ class Work:
     erased: Counter[str] = field(default_factory=Counter)
     links_not_removed: Counter[str] = field(default_factory=Counter)
     proofs: Counter[Proof] = field(default_factory=Counter)
-    values_compared: int = 0
+    states: dict[str, str] = field(default_factory=dict)
+    """States of transactions as read back, by document name."""
     overwritten: int = 0
     renamed: list[tuple[str, str]] = field(default_factory=list)
     proof_problem: str = ""

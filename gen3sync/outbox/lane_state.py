@@ -1,0 +1,143 @@
+"""What the steps of one lane share, and the few things they all may have to do: park, tell, call the commons down.
+
+Touched by the lane's thread alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
+
+from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
+from gen3sync.ledger.rows import DropState, EventLevel
+from gen3sync.names import Project, printable
+from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.dispatch import Dispatcher
+from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.lookup import Lookup
+from gen3sync.outbox.lost import LostRequests
+from gen3sync.outbox.model import RowState
+from gen3sync.outbox.planning import Planner
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.work import Brake, Work
+
+_log = logging.getLogger("gen3sync.outbox")
+
+
+class _Fields(TypedDict, total=False):
+    reason: str
+    error_class: str
+    attempts: int
+    next_attempt_at: datetime | None
+
+
+@dataclass
+class LaneState:
+    """See the module. `works` are the drops at hand, oldest first."""
+
+    rooms: Rooms
+    project: Project
+    index: RowIndex
+    lookup: Lookup
+    planner: Planner
+    dispatcher: Dispatcher
+    lost: LostRequests
+    works: dict[int, Work] = field(default_factory=dict)
+    closed_until: datetime | None = None
+    """The project is parked until then."""
+
+    # --- drops
+
+    def put(self, work: Work, stands: DropState, **fields: Unpack[_Fields]) -> None:
+        """Writes down how far a drop is; nothing where that is known already."""
+        if work.drop.state is not stands or fields:
+            work.drop = self.rooms.ledger.drops.update(work.id, state=stands, **fields)
+
+    def park(self, work: Work, reason: str, error_class: str, look_again: float | None) -> None:
+        """The drop waits for a person, or for `look_again` seconds."""
+        next_look = None if look_again is None else self.rooms.clock.now() + timedelta(seconds=look_again)
+        attempts = work.drop.attempts + 1
+        self.put(
+            work,
+            DropState.PARKED,
+            reason=reason,
+            error_class=error_class,
+            next_attempt_at=next_look,
+            attempts=attempts,
+        )
+        self.tell(work, EventLevel.WARNING, "parked", f"parked: {reason}")
+
+    def unpark(self, work: Work) -> None:
+        """Somebody asked, or it is time to look again."""
+        self.put(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
+
+    def tell(self, work: Work, level: EventLevel, kind: str, text: str) -> None:
+        """A line of the drop's history."""
+        self.rooms.ledger.events.add(
+            level, kind, f"{printable(work.drop.path)}: {printable(text, 2000)}", drop_id=work.id
+        )
+        loud = logging.INFO if level is EventLevel.INFO else logging.WARNING
+        _log.log(loud, "%s: %s", kind, printable(text), extra={"drop": work.id, "project": str(self.project)})
+
+    def retrial(self, work: Work) -> None:
+        """The first request said nothing about the file; the next one does."""
+        if work.brake is Brake.ON_TRIAL:
+            work.brake = Brake.FIRST
+
+    def release_followers(self) -> None:
+        """Rows that stood behind others may be free now."""
+        for work in self.works.values():
+            if self.index.counts(work.id)[RowState.BEHIND] and not work.parked:
+                self.index.again(work.id, RowState.BEHIND)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that write, on their way."""
+        return sum(work.in_flight for work in self.works.values())
+
+    # --- project and commons
+
+    def park_project(self, reason: str, error_class: str) -> None:
+        """Nothing more goes to this project until it was looked at again."""
+        first = self.closed_until is None
+        self.closed_until = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
+        self.rooms.ledger.projects.park(self.project, reason, error_class, self.closed_until)
+        if first:
+            self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{self.project} is parked: {printable(reason)}")
+            _log.warning("project parked: %s", printable(reason), extra={"project": str(self.project)})
+
+    def release_project(self) -> None:
+        """Look at it again."""
+        self.closed_until = None
+        self.rooms.ledger.projects.release(self.project)
+        self.planner.forget_parents()
+
+    def down(self, message: str, retry_after: float | None = None) -> None:
+        """The commons did not answer."""
+        down = self.rooms.gate.failed(message, retry_after)
+        if down.attempts == 1:
+            _log.warning("the commons does not answer: %s", printable(message), extra={"project": str(self.project)})
+
+    def answered(self) -> None:
+        """The commons answered."""
+        if self.rooms.gate.ok():
+            _log.info("the commons answers again")
+
+    def not_had(self, work: Work, failure: Refused | Failure) -> None:
+        """A question for a drop was not answered: later, or somebody has to do something."""
+        match failure:
+            case Busy(message, _, retry_after):
+                self.down(message, retry_after)
+            case Broken() | Unauthorised():
+                self.down(failure.message)
+            case Forbidden(message):
+                self.answered()
+                self.park_project(message, "forbidden")
+            case Missing(message):
+                self.answered()
+                self.park(work, message, "missing", LOOK_AGAIN)
+            case _:
+                self.answered()
+                self.park(work, failure.message, "question refused", LOOK_AGAIN)

@@ -1,0 +1,173 @@
+"""Reads back what the commons says it stored, several requests at a time, and acts on what it finds.
+
+Apart from sending, so that the next request need not wait for the proof of the last. Whether something is proven is
+decided in `proof.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from gen3sync.commons.replies import Failure, Landed, Refused, Transaction, TransactionState
+from gen3sync.ledger.rows import EventLevel
+from gen3sync.names import printable
+from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.lookup import Lookup, Sight, may_pass
+from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
+from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
+from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.send import Answer, Parcel
+from gen3sync.outbox.work import Work
+from gen3sync.records.compare import compare
+from gen3sync.records.pglower import pg_lower
+
+_log = logging.getLogger("gen3sync.outbox")
+MOST_ROWS = 2000
+"""Rows whose proof is asked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was read back for one request."""
+
+    answer: Answer
+    back: Readback
+    proven: Proven
+
+
+def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list[Evidence]:
+    """Reads back for requests of one node. Runs on a thread of its own."""
+    states = [readers.submit(_state, lookup, answer) for answer in answers]
+    ids = {answer: _ids(answer) for answer in answers}
+    records = lookup.by_id([one for some in ids.values() for one in some.values() if one])
+    out = []
+    for answer, asked in zip(answers, states, strict=True):
+        state, problem, retry = asked.result()
+        if isinstance(records, Refused | Failure):
+            back = Readback(state, None, problem=records.message, retry=may_pass(records))
+        elif lookup.sight() is Sight.BLIND:
+            back = Readback(None, None, problem=lookup.why)
+        else:
+            back = Readback(state, records, problem=problem, retry=retry)
+        proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
+        newest = _newest(lookup, answer) if proven.differences else None
+        if newest is not None:
+            back = replace(back, others_since=True)
+            proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
+        out.append(Evidence(answer, back, proven))
+    return out
+
+
+def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
+    """Rows that are proven are done; others are planned again, or refused at last."""
+    answer, back, proven = evidence.answer, evidence.back, evidence.proven
+    rows = answer.parcel.rows
+    if back.transaction is not None:
+        work.states[answer.parcel.chunk.document_name] = back.transaction.value
+    if back.retry and back.records is None:
+        # The commons went down between storing and reading: planning again compares, and that is the proof.
+        lane.index.move(rows, RowState.NEW)
+        lane.down(back.problem)
+        return
+    work.proofs[proven.proof] += len(rows)
+    if proven.proof is not Proof.FULL and not work.proof_problem:
+        work.proof_problem = back.problem
+    suspects = [row for row in rows if proven.rows[row.id] in (Seen.DIFFERENT, Seen.ABSENT)]
+    good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
+    unread = [row for row in rows if proven.rows[row.id] is Seen.UNREAD]
+    lane.index.move(good, RowState.DONE)
+    lane.index.move(unread, RowState.ACCEPTED)
+    work.overwritten += sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
+    for row in (*good, *unread):
+        work.erased.update(row.detail.get("erased", ()))
+    if suspects:
+        _false_success(lane, work, suspects, evidence)
+    arrived = {row.key for row in (*good, *unread)}
+    if arrived:
+        lane.planner.landed(answer.parcel.chunk.node, arrived)
+        lane.rooms.on_landed(lane.project, {answer.parcel.chunk.node})
+    lane.rooms.failpoint("verify: done")
+
+
+def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence: Evidence) -> None:
+    """200 and success, and yet the commons does not hold the values (GEN3.md, "It can say 200 and be wrong")."""
+    work.failures += 1
+    text = f"the commons said success, but {len(rows)} rows are not stored as sent"
+    lane.tell(work, EventLevel.WARNING, "false success", text)
+    if rows[0].tries == 0:
+        work.groups += 1
+        lane.index.move(rows, RowState.NEW, tries=1, grp=work.groups)
+    elif len(rows) > 1 and not evidence.answer.parcel.node_type.is_file:
+        halve(lane, work, rows, "the commons says success but does not hold these values")
+    else:
+        for row in rows:
+            words = evidence.proven.differences.get(row.id)
+            said = "The commons says success but " + (
+                f"holds other values ({words})." if words else "did not store the record."
+            )
+            remedy = "Tell the commons' operators; drop the row again later."
+            reason = Reason("NOT_STORED", printable(said, 2000), None, remedy)
+            lane.index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
+
+
+MOST_FAILURES = 64
+"""Requests of one drop that fail without naming a row, before halving on is given up."""
+
+
+def halve(lane: LaneState, work: Work, rows: Sequence[IndexedRow], message: str) -> None:
+    """The halves of a request that failed go separately, down to a lone row, within a bound."""
+    lane.retrial(work)
+    if work.failures > MOST_FAILURES:
+        said = f"Too many requests failed without naming a row; the last said: {message}"
+        reason = Reason("REFUSED", said, None, "Drop these rows again later, in smaller files.")
+        lane.index.move(rows, RowState.REJECTED, detail=detail_of((reason,)))
+        return
+    middle = max(1, len(rows) // 2)
+    for half in (rows[:middle], rows[middle:]):
+        if half:
+            work.groups += 1
+            lane.index.move(half, RowState.READY, tries=half[0].tries + 1, grp=work.groups)
+
+
+def _ids(answer: Answer) -> dict[int, str]:
+    return {row.id: answer.outcome.ids.get(row.id) or row.record_id or "" for row in answer.parcel.rows}
+
+
+def _state(lookup: Lookup, answer: Answer) -> tuple[TransactionState | None, str, bool]:
+    tid = answer.reply.transaction_id if isinstance(answer.reply, Landed) else None
+    if lookup.sight() is not Sight.FULL or tid is None:
+        return None, lookup.why, False
+    entry = lookup.transaction(tid)
+    if isinstance(entry, Transaction):
+        return entry.state, "", False
+    if entry is None:
+        return None, "the transaction is not in the commons' log", False
+    return None, entry.message, may_pass(entry)
+
+
+def _newest(lookup: Lookup, answer: Answer) -> int | None:
+    """The newest transaction, if it came after the one of `answer`."""
+    tid = answer.reply.transaction_id if isinstance(answer.reply, Landed) else None
+    newest = lookup.newest_transaction() if tid is not None else None
+    return newest if isinstance(newest, int) and tid is not None and newest > tid else None
+
+
+def _differences(parcel: Parcel, ids: Mapping[int, str], back: Readback) -> dict[int, str | None]:
+    """For each row that was read back: what differs from the file, in words, or None."""
+    if back.records is None:
+        return {}
+    by_id: dict[str, Mapping[str, Json]] = {str(record.get("id")): record for record in back.records.values()}
+    out: dict[int, str | None] = {}
+    for row, want in zip(parcel.rows, parcel.wants, strict=True):
+        record = by_id.get(ids.get(row.id, "")) or back.records.get(row.key)
+        if record is None or pg_lower(str(record.get("submitter_id"))) != row.key:
+            continue
+        found = compare(want, record, parcel.node_type)
+        erased = () if parcel.keeps_blanks else found.erased
+        wrong = [*found.changes, *erased, *([found.renamed] if found.renamed else [])]
+        words = "; ".join(f"{c.column} is {c.old!r}, sent {c.new!r}" for c in wrong[:5])
+        out[row.id] = printable(words, 1000) or None
+    return out

@@ -1,0 +1,138 @@
+"""What a lane waits for: parents of rows, answers that were lost, parked drops and projects.
+
+Owns when to look again and when to give up.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction, Unauthorised
+from gen3sync.ledger.rows import RequestState
+from gen3sync.names import printable
+from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.lookup import Sight
+from gen3sync.outbox.lost import Fate, LostRequest, fate
+from gen3sync.outbox.model import Reason, RowState
+from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.work import Work
+from gen3sync.records.pglower import pg_lower
+
+_log = logging.getLogger("gen3sync.outbox")
+_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}
+
+
+@dataclass
+class Waits:
+    """Of one lane."""
+
+    lane: LaneState
+    _next_links: float = 0.0
+
+    def closed(self) -> bool:
+        """Whether the project is parked and not due to be looked at; looks again at parked drops."""
+        lane, now = self.lane, self.lane.rooms.clock.now()
+        if lane.closed_until is not None:
+            if now < lane.closed_until:
+                return True
+            lane.release_project()
+        for work in lane.works.values():
+            if work.parked and work.drop.next_attempt_at is not None and work.drop.next_attempt_at <= now:
+                lane.unpark(work)
+        return False
+
+    # --- parents
+
+    def links(self) -> bool:
+        """Waiting rows are looked at now and then (somebody else may have stored the parent), and not for ever."""
+        lane, now = self.lane, self.lane.rooms.clock.monotonic()
+        look = now >= self._next_links
+        if look:
+            self._next_links = now + LOOK_AGAIN
+        moved = False
+        for work in list(lane.works.values()):
+            if not lane.index.counts(work.id)[RowState.WAITING] or work.parked:
+                continue
+            age = (lane.rooms.clock.now() - work.drop.arrived_at).total_seconds()
+            if age >= lane.rooms.settings.outbox.link_grace:
+                moved = self._give_up(work) or moved
+            elif look:
+                moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
+        return moved
+
+    def _give_up(self, work: Work) -> bool:
+        """Refuses rows whose parents did not come in time, but for those whose parents are being sent right now."""
+        index, moved = self.lane.index, False
+        for row in list(index.rows(work.id, RowState.WAITING)):
+            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get("waiting", ())]
+            if any(index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
+                continue
+            names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
+            said = f"The parent {names} is not in the commons and did not come in time."
+            for node, key, _ in parents:
+                if (refused := index.rejected_in(node, key)) is not None:
+                    other = self.lane.works.get(refused[0])
+                    where = printable(other.drop.path) if other else "another file"
+                    said += f" It was itself refused: line {refused[1]} of {where}."
+            reason = Reason("MISSING_PARENT", said, None, "Drop the parent first, then this row again.")
+            index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
+            moved = True
+        return moved
+
+    # --- lost answers
+
+    def lost(self) -> bool:
+        """Looks for the request whose look is due. True when its fate is known now."""
+        lane = self.lane
+        one = lane.lost.due()
+        if one is None or not lane.rooms.gate.enter():
+            return False
+        entry: Transaction | None = None
+        sight = lane.lookup.sight()
+        found = lane.lookup.find(one.request.document_name, one.request.log_mark) if sight is Sight.FULL else sight
+        if isinstance(found, Transaction):
+            entry = found
+        if isinstance(found, Broken | Busy | Unauthorised):
+            lane.lost.looked(one)
+            lane.down(found.message)
+            return False
+        lane.answered()
+        if isinstance(sight, Refused | Failure):
+            lane.lost.looked(one)
+            return False
+        age = lane.rooms.clock.now() - one.request.started_at
+        known = fate(entry, age, lane.rooms.settings.commons.horizon)
+        if known is Fate.UNKNOWN:
+            lane.lost.looked(one)
+            return False
+        self._settle(one, known, entry)
+        return True
+
+    def _settle(self, one: LostRequest, known: Fate, entry: Transaction | None) -> None:
+        lane, request = self.lane, one.request
+        lane.rooms.ledger.requests.finish(request.id, RequestState.SETTLED, entry.id if entry else None)
+        lane.lost.settled(one)
+        lane.planner.locked = lane.lost.keys()
+        work = lane.works.get(request.drop_id)
+        if work is not None:
+            for chunk in work.journal.chunks():
+                if chunk.document_name == request.document_name:
+                    work.journal.answered(
+                        replace(
+                            chunk,
+                            ended_at=lane.rooms.clock.now().isoformat(),
+                            transaction_id=entry.id if entry else chunk.transaction_id,
+                            transaction_state=entry.state.value if entry else None,
+                            state=f"answer lost, {known.value}",
+                        )
+                    )
+            # Rows of several lost requests cannot be told apart here; those still locked go behind again.
+            lane.index.again(work.id, RowState.LOST)
+        lane.release_followers()
+        _log.info(
+            "a request without an answer: %s",
+            known.value,
+            extra={"drop": request.drop_id, "project": str(lane.project), "chunk": request.chunk},
+        )
