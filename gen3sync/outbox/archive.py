@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -150,7 +149,7 @@ class Archive:
         except OSError as error:
             # The drop has ended all the same; the watch has to know this file again.
             problem = folder_error(f"{printable(work.drop.path)} was sent but cannot be removed from the outbox", error)
-            self._rooms.ledger.notes.set(f"left:{work.drop.path}", asdict(mark))
+            self._rooms.left.add(work.drop.path, mark)
             self._rooms.ledger.events.add(EventLevel.WARNING, "left", str(problem), drop_id=work.id)
             _log.warning("%s", problem, extra={"drop": work.id})
         self._rooms.failpoint("archive: original removed")

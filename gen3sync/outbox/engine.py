@@ -1,44 +1,46 @@
 """The outbox as others see it: start, stop, wake, retry, push, plan, once, status.
 
-Puts intake, lanes and watch together. Owns no decision of its own.
+Puts intake, lanes and watch together. Owns no decision of its own; what people ask for is carried out by `wishes.py`.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import random
 import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from gen3sync.catalog import Catalog
 from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
-from gen3sync.errors import Gen3SyncError, NotFoundError, UsageError
+from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, safe_name
 from gen3sync.ledger import Ledger
-from gen3sync.ledger.rows import Drop, DropState, EventLevel
-from gen3sync.names import Project, printable
-from gen3sync.outbox import snapshot
-from gen3sync.outbox.archive import RECEIPT
+from gen3sync.ledger.rows import Drop, EventLevel
+from gen3sync.names import Project
+from gen3sync.outbox import snapshot, wishes
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.intake import Intake
 from gen3sync.outbox.lane import Lane
+from gen3sync.outbox.left import Left
 from gen3sync.outbox.rooms import Landed, Rooms
-from gen3sync.outbox.route import Routed
 from gen3sync.outbox.scan import Found, Outlook
 from gen3sync.outbox.watch import Marks, Watch
 
 _log = logging.getLogger("gen3sync.outbox")
 _LANES = "lanes"
 _LONGEST_NAP = 5.0
+_Result = TypeVar("_Result")
 
 
 def _nobody(*_told: object) -> None:
@@ -98,21 +100,21 @@ class Outbox:
             heartbeat,
             failpoint,
             _host(),
+            Left(ledger),
         )
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._lanes: dict[Project, Lane] = {}
         self._known: set[int] = set()
         self._ended: list[Drop] = []
-        self._calls: list[Callable[[], None]] = []
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._turns = 0
-        marks = Marks(self._wake.set)
+        self._busy = True
+        self._marks = Marks(self._wake.set)
         outbox = settings.outbox
-        self._outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
-        self._watch = Watch(outbox.path, outbox.watch.value, marks)
-        self._marks = marks
-        self._intake = Intake(self._rooms, self._outlook, marks, self._deliver, self._supersede, self._scanned)
+        outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
+        self._watch = Watch(outbox.path, outbox.watch.value, self._marks)
+        self._intake = Intake(self._rooms, outlook, self._marks, self._deliver, self._supersede, self._scanned)
 
     # --- life
 
@@ -129,8 +131,7 @@ class Outbox:
         if watch:
             self._watch.start()
             if self._watch.problem:
-                self._rooms.ledger.events.add(EventLevel.WARNING, "watch", self._watch.problem)
-                _log.warning("%s", self._watch.problem)
+                self._warn("watch", self._watch.problem)
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -141,24 +142,23 @@ class Outbox:
         self._rooms.stop.set()
         self._watch.stop()
         self._wake.set()
-        with self._lock:
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            lane.begin_stop()
         clean = True
         if self._thread is not None:
             self._thread.join(max(0.1, end - self._rooms.clock.monotonic()))
             clean = not self._thread.is_alive()
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.begin_stop()
         for lane in lanes:
             clean = lane.join(max(0.1, end - self._rooms.clock.monotonic())) and clean
-        self._rooms.pool.shutdown(wait=False, cancel_futures=True)
-        self._rooms.readers.shutdown(wait=False, cancel_futures=True)
-        self._rooms.provers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._rooms.pool, self._rooms.readers, self._rooms.provers):
+            pool.shutdown(wait=False, cancel_futures=True)
         return clean
 
     def wake(self) -> None:
         """Something may have changed: look at the folder and at the ledger now."""
-        self._later(self._adopt)
+        self._calls.put(self._adopt)
         self._marks.everything()
 
     # --- wishes
@@ -169,22 +169,11 @@ class Outbox:
 
         Returns the numbers of the drops concerned. Raises NotFoundError.
         """
-        drops = self._meant(target)
-        ids = {drop.id for drop in drops}
-        for drop in drops:
-            if drop.state is DropState.ENDED:
-                ids.remove(drop.id)
-                ids.add(self._again(drop))
-            elif drop.state is DropState.PARKED or erase:
-                # Written down first: the outbox may not be running, and then finds it so when it starts.
-                state = DropState.WAITING if drop.project else DropState.PARKED
-                self._rooms.ledger.drops.update(
-                    drop.id,
-                    state=state,
-                    reason="" if drop.project else drop.reason,
-                    next_attempt_at=None,
-                    allow_erase=erase or drop.allow_erase,
-                )
+        drops = wishes.meant(self._rooms, target)
+        ids = wishes.prepare(self._rooms, drops, erase=erase)
+        for drop in wishes.ended(drops):
+            archived = wishes.archived(drop)
+            ids.append(self.push([archived], Project(drop.program or "", drop.project or ""))[0].id)
         with self._lock:
             lanes = list(self._lanes.values())
         for lane in lanes:
@@ -194,7 +183,8 @@ class Outbox:
                 for drop in drops:
                     if Project(drop.program or "", drop.project or "") == lane.project:
                         lane.retry(drop.id, erase=erase)
-        self._later(self._intake.look_again)
+        self._calls.put(self._intake.look_again)
+        self._wake.set()
         return tuple(sorted(ids))
 
     def push(self, paths: Iterable[Path], project: Project | None = None) -> tuple[Drop, ...]:
@@ -202,18 +192,8 @@ class Outbox:
         decide. Raises UsageError for a file without a way, FolderError for one that cannot be read."""
         made = []
         for path in paths:
-            way = Routed(project, "push") if project else self._intake._way(path.name)
-            if not isinstance(way, Routed):
-                raise UsageError(f"Nobody said which project {printable(path)} is for.", "Add --to PROGRAM/PROJECT.")
-            try:
-                shot = snapshot.take(path, self._rooms.state, self._rooms.clock.now())
-            except snapshot.StillChangingError as error:
-                raise UsageError(
-                    f"{printable(path)} changed while it was read.", "Push it again when it is written to its end."
-                ) from error
-            except OSError as error:
-                raise folder_error(f"{printable(path)} cannot be pushed", error) from error
-            made.append(self._intake.write_down(path.name, shot, way, "push"))
+            way, shot = wishes.take(self._rooms, path, project)
+            made.append(self._on_thread(lambda p=path, s=shot, w=way: self._intake.write_down(p.name, s, w, "push")))  # type: ignore[misc]
         return tuple(made)
 
     def plan_file(self, path: Path, project: Project, *, limit: int | None = None) -> Plan:
@@ -223,10 +203,11 @@ class Outbox:
     def run_once(self, *, wait_settled: bool = True) -> OnceSummary:
         """One pass: takes what lies there and works until nothing more can move, then stops."""
         first = len(self._ended)
+        never = threading.Event()
         self.start(watch=False)
         try:
             while not self._at_rest(wait_settled=wait_settled):
-                self._rooms.clock.wait(threading.Event(), 0.02)
+                self._rooms.clock.wait(never, 0.02)
         finally:
             settling = len(self._intake.settling)
             self.stop()
@@ -237,11 +218,8 @@ class Outbox:
         with self._lock:
             lanes = dict(self._lanes)
         progress: dict[int, tuple[int, int]] = {}
-        for drop in self._rooms.ledger.drops.open():
-            lane = lanes.get(Project(drop.program or "", drop.project or ""))
-            if lane is not None:
-                rows, done = lane.progress(drop.id)
-                progress[drop.id] = (done, rows)
+        for lane in lanes.values():
+            progress.update({drop: (done, rows) for drop, (rows, done) in lane.progress().items()})
         return OutboxStatus(len(self._intake.settling), self._watch.mode, self._watch.problem, progress)
 
     # --- within
@@ -251,29 +229,43 @@ class Outbox:
             self._rooms.heartbeat("outbox")
             self._wake.clear()
             nap = _LONGEST_NAP
+            self._busy = True
             try:
-                with self._lock:
-                    calls, self._calls = self._calls, []
-                    for call in calls:
-                        call()
-                    nap = self._intake.turn()
+                while not self._calls.empty():
+                    self._calls.get()()
+                nap = self._intake.turn()
             except Gen3SyncError as error:
                 _log.error("%s", error)
             except Exception:  # noqa: BLE001 - the outbox must not go deaf because of one file
                 _log.exception("the outbox stumbled")
-            self._turns += 1
+            self._busy = False
             self._rooms.clock.wait(self._wake, min(nap, _LONGEST_NAP))
 
     def _at_rest(self, *, wait_settled: bool) -> bool:
+        """Looked at in the order in which work travels, so that nothing slips past between two looks."""
+        if self._busy or not self._calls.empty() or self._marks.pending or (wait_settled and not self._intake.quiet):
+            return False
         with self._lock:
-            if self._turns == 0 or self._calls or self._marks.pending or (wait_settled and not self._intake.quiet):
-                return False
-            return all(lane.idle for lane in self._lanes.values())
+            lanes = list(self._lanes.values())
+        return all(lane.idle for lane in lanes) and self._calls.empty() and not self._busy
 
-    def _later(self, call: Callable[[], None]) -> None:
-        with self._lock:
-            self._calls.append(call)
+    def _on_thread(self, call: Callable[[], _Result]) -> _Result:
+        """Intake belongs to the outbox's thread; while that does not run, to the caller."""
+        if self._thread is None or not self._thread.is_alive():
+            return call()
+        answer: Future[_Result] = Future()
+
+        def carry_out() -> None:
+            try:
+                answer.set_result(call())
+            except BaseException as error:
+                answer.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+
+        self._calls.put(carry_out)
         self._wake.set()
+        return answer.result(timeout=60)
 
     def _adopt(self) -> None:
         for drop in self._rooms.ledger.drops.open():
@@ -283,8 +275,8 @@ class Outbox:
 
     def _deliver(self, drop: Drop) -> None:
         project = Project(drop.program or "", drop.project or "")
+        self._known.add(drop.id)
         with self._lock:
-            self._known.add(drop.id)
             lane = self._lanes.get(project)
             if lane is None:
                 scratch = self._rooms.state / _LANES / f"{safe_name(project.program)}+{safe_name(project.code)}.sqlite"
@@ -300,49 +292,20 @@ class Outbox:
     def _on_ended(self, drop: Drop) -> None:
         self._ended.append(drop)
         del self._ended[:-10_000]
-        self._later(lambda: self._intake.ended(drop))
+        self._calls.put(lambda: self._ended_here(drop))
+        self._wake.set()
+
+    def _ended_here(self, drop: Drop) -> None:
+        self._known.discard(drop.id)
+        self._intake.ended(drop)
 
     def _scanned(self, found: Found) -> None:
         if self._watch.check(found.root):
-            text = "The outbox was replaced or its watch had ended; it is watched again."
-            self._rooms.ledger.events.add(EventLevel.WARNING, "watch", text)
-            _log.warning("%s", text)
+            self._warn("watch", "The outbox was replaced or its watch had ended; it is watched again.")
 
-    def _meant(self, target: int | str | Path | Project | None) -> list[Drop]:
-        ledger = self._rooms.ledger
-        open_drops = ledger.drops.open()
-        match target:
-            case None:
-                return list(open_drops)
-            case Project():
-                return [d for d in open_drops if (d.program, d.project) == (target.program, target.code)]
-            case int():
-                return [ledger.drops.get(target)]
-        name = self._relative(Path(target))
-        found = [d for d in open_drops if d.path == name or d.path.endswith(f"/{name}")]
-        if not found:
-            found = list(ledger.drops.recent(1, file=name))
-        if not found:
-            raise NotFoundError(
-                f"No drop is known for {printable(target)}.",
-                "`gen3sync history` lists what arrived; name one of these.",
-            )
-        return found
-
-    def _relative(self, path: Path) -> str:
-        try:
-            return path.resolve().relative_to(self._rooms.settings.outbox.path.resolve()).as_posix()
-        except ValueError:
-            return path.as_posix()
-
-    def _again(self, drop: Drop) -> int:
-        archived = Path((drop.receipt or "").removesuffix(f".{RECEIPT}"))
-        if not drop.receipt or not archived.is_file():
-            raise NotFoundError(
-                f"Drop {drop.id} ({printable(drop.path)}) has ended and its file is no longer in the archive.",
-                "Drop the file into the outbox again.",
-            )
-        return self.push([archived], Project(drop.program or "", drop.project or ""))[0].id
+    def _warn(self, kind: str, text: str) -> None:
+        self._rooms.ledger.events.add(EventLevel.WARNING, kind, text)
+        _log.warning("%s", text)
 
 
 def _host() -> str:

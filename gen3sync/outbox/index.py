@@ -140,6 +140,14 @@ class RowIndex:
     def counts(self, drop_id: int) -> Counter[RowState]:
         return self._counts.get(drop_id, Counter())
 
+    def progress(self) -> dict[int, tuple[int, int]]:
+        """Rows in all and rows done with, by drop. May be asked by any thread."""
+        found = {}
+        for drop_id, counts in list(self._counts.items()):
+            states = list(counts.items())
+            found[drop_id] = (sum(n for _, n in states), sum(n for state, n in states if state.ended))
+        return found
+
     def open_count(self, drop_id: int) -> int:
         return sum(n for state, n in self.counts(drop_id).items() if not state.ended)
 

@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from gen3sync.errors import Gen3SyncError
-from gen3sync.files import Fingerprint, folder_error, move, safe_name, unique_path
+from gen3sync.files import Fingerprint, folder_error, unique_path
 from gen3sync.files.moves import rename_new
-from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
-from gen3sync.names import Project, printable
+from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop
+from gen3sync.names import printable
 from gen3sync.outbox import snapshot
 from gen3sync.outbox.archive import ASIDE
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms
-from gen3sync.outbox.route import Routed, Unrouted, route
+from gen3sync.outbox.route import Routed, Unrouted
+from gen3sync.outbox.routing import Routing
 from gen3sync.outbox.scan import Found, Oddity, Outlook
 from gen3sync.outbox.settle import Ripeness, Settling, seems_finished
 from gen3sync.outbox.watch import Marks
@@ -49,11 +49,12 @@ class Intake:
     settling: dict[str, Settling] = field(default_factory=dict)
     _known: dict[str, Fingerprint] = field(default_factory=dict)
     _open: dict[str, Drop] = field(default_factory=dict)
-    _unrouted: dict[int, Drop] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
     _next_scan: float = 0.0
-    _next_routing: float = 0.0
     _not_before: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._routing = Routing(self.rooms, self._found_way)
 
     def recover(self) -> None:
         """What an earlier life left: originals set aside, snapshots nobody knows, drops that are open."""
@@ -77,20 +78,20 @@ class Intake:
         if drop.program and drop.project:
             self.deliver(drop)
         else:
-            self._unrouted[drop.id] = drop
+            self._routing.unrouted[drop.id] = drop
 
     def ended(self, drop: Drop) -> None:
         """A drop's lane is done with it."""
         if self._open.get(drop.path) is not None and self._open[drop.path].id == drop.id:
             del self._open[drop.path]
-            left = self.rooms.ledger.notes.get(f"left:{drop.path}")
-            if left is None and drop.source == "outbox":
+            if drop.source == "outbox" and self.rooms.left.get(drop.path) is None:
                 self._known.pop(drop.path, None)
                 self.marks.add(drop.path)  # a newer file may lie there by now
 
     def look_again(self) -> None:
         """Somebody asks to try at once."""
-        self._next_routing = self._next_scan = 0.0
+        self._next_scan = 0.0
+        self._routing.look_again()
 
     @property
     def quiet(self) -> bool:
@@ -106,7 +107,7 @@ class Intake:
         else:
             for path in paths:
                 self._look(path, now)
-        self._route_again(now)
+        self._routing.turn()
         taken = 0
         for path, one in list(self.settling.items()):
             if self.rooms.stop.is_set() or taken >= _AT_ONCE:
@@ -153,8 +154,8 @@ class Intake:
 
     def _see(self, path: str, mark: Fingerprint, now: float, *, event: bool) -> None:
         known = self._known.get(path)
-        if known is None and (left := self.rooms.ledger.notes.get(f"left:{path}")) is not None:
-            known = self._known[path] = Fingerprint(**left)
+        if known is None and (left := self.rooms.left.get(path)) is not None:
+            known = self._known[path] = left
         if known == mark:
             return
         one = self.settling.get(path)
@@ -167,10 +168,12 @@ class Intake:
     def _gone(self, path: str) -> None:
         """A file that was taken is no longer in the outbox. If nobody could tell where it goes, it is withdrawn."""
         self._known.pop(path, None)
-        self.rooms.ledger.notes.forget(f"left:{path}")
+        self.rooms.left.forget(path)
         drop = self._open.get(path)
-        if drop is not None and drop.id in self._unrouted:
-            self._end_unrouted(drop, "The file was moved away or deleted before anybody knew where it goes.")
+        if drop is not None and drop.id in self._routing.unrouted:
+            why = "The file was moved away or deleted before anybody knew where it goes."
+            if self._routing.end(drop, why):
+                del self._open[path]
 
     def _odd(self, odd: Oddity) -> None:
         self._tell_once(f"odd:{odd.path}", EventLevel.WARNING, f"{printable(odd.path)} is ignored: {odd.why}.")
@@ -218,7 +221,7 @@ class Intake:
             one.ends(whole=False)  # a gzip file without its end: it has ten times as long to finish
             return 0
         self.rooms.failpoint("intake: snapshot made")
-        way = self._way(path)
+        way = self._routing.way(path)
         self._not_before.pop(path, None)
         del self.settling[path]
         self._known[path] = shot.fingerprint
@@ -260,14 +263,19 @@ class Intake:
         if isinstance(way, Routed):
             self.deliver(drop)
         else:
-            self._unrouted[drop.id] = drop
+            self._routing.unrouted[drop.id] = drop
         return drop
 
     def _replace(self, older: Drop, newer: Drop) -> None:
-        if older.id in self._unrouted:
-            self._end_unrouted(older, "A newer file arrived at the same place.")
+        if older.id in self._routing.unrouted:
+            self._routing.end(older, "A newer file arrived at the same place.")
         else:
             self.supersede(older, newer.id)
+
+    def _found_way(self, drop: Drop) -> None:
+        if drop.source == "outbox":
+            self._open[drop.path] = drop
+        self.deliver(drop)
 
     def _seems_finished(self, path: str, size: int) -> bool:
         try:
@@ -276,72 +284,6 @@ class Intake:
                 return seems_finished(path, size, file.read(_TAIL))
         except OSError:
             return False
-
-    # --- routing
-
-    def _way(self, path: str) -> Routed | Unrouted:
-        rules = self.rooms.settings.outbox.route
-        way = route(PurePosixPath(path), rules, self._projects())
-        if isinstance(way, Unrouted) and len(PurePosixPath(path).parts) > 2:
-            now = self.rooms.clock.monotonic()
-            if now >= self._next_routing:
-                self._next_routing = now + 60.0
-                self.rooms.catalog.refresh()  # the project may be newer than what is known
-                way = route(PurePosixPath(path), rules, self._projects())
-        return way
-
-    def _projects(self) -> tuple[Project, ...] | None:
-        try:
-            return self.rooms.catalog.projects()
-        except Gen3SyncError:
-            return None
-
-    def _route_again(self, now: float) -> None:
-        if not self._unrouted or now < self._next_routing:
-            return
-        self._next_routing = now + LOOK_AGAIN
-        self.rooms.catalog.refresh()
-        for drop in list(self._unrouted.values()):
-            way = route(PurePosixPath(drop.path), self.rooms.settings.outbox.route, self._projects())
-            if isinstance(way, Routed):
-                Journal((self.rooms.state / drop.snapshot).parent).note("route", by=way.by)
-                del self._unrouted[drop.id]
-                found = self.rooms.ledger.drops.update(
-                    drop.id,
-                    program=way.project.program,
-                    project=way.project.code,
-                    state=DropState.WAITING,
-                    reason="",
-                    error_class="",
-                    next_attempt_at=None,
-                )
-                self._open[drop.path] = found
-                self.deliver(found)
-            else:
-                later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
-                self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=f"{way.what} {way.remedy}")
-
-    def _end_unrouted(self, drop: Drop, why: str) -> None:
-        """Nothing of it was ever sent; its content is kept all the same."""
-        folder = self.rooms.settings.outbox.rejected / Path(
-            *(safe_name(part) for part in PurePosixPath(drop.path).parts[:-1])
-        )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
-            move(self.rooms.state / drop.snapshot, kept)
-        except OSError as error:
-            _log.warning("%s", folder_error(f"{printable(drop.path)} cannot be put aside", error))
-            return
-        reason = f"{why} Its content is kept as {printable(kept)}."
-        self.rooms.ledger.drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason)
-        self.rooms.ledger.events.add(
-            EventLevel.INFO, "superseded", f"{printable(drop.path)}: {reason}", drop_id=drop.id
-        )
-        self._unrouted.pop(drop.id, None)
-        if self._open.get(drop.path) is drop:
-            del self._open[drop.path]
-        snapshot.discard(drop.snapshot, self.rooms.state)
 
     def _put_back_asides(self) -> None:
         """Originals that a crash left renamed: back to their names, to be recognised or to arrive."""

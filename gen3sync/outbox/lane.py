@@ -109,10 +109,9 @@ class Lane:
         """Nothing can move now."""
         return self._idle.is_set() and self._calls.empty()
 
-    def progress(self, drop_id: int) -> tuple[int, int]:
-        """Rows of a drop, and how many of them are done with."""
-        counts = dict(self._state.index.counts(drop_id))
-        return sum(counts.values()), sum(n for state, n in counts.items() if state.ended)
+    def progress(self) -> dict[int, tuple[int, int]]:
+        """By drop at hand: its rows, and how many of them are done with."""
+        return self._state.index.progress()
 
     # --- the thread
 

@@ -17,6 +17,7 @@ from gen3sync.ledger import Ledger
 from gen3sync.names import Project
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.failpoint import FailPoint
+from gen3sync.outbox.left import Left
 
 Landed = Callable[[Project, set[str]], None]
 """Told which nodes of a project changed."""
@@ -41,6 +42,7 @@ class Rooms:
     heartbeat: Callable[[str], None]
     failpoint: FailPoint
     host: str
+    left: Left
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
