@@ -30,7 +30,7 @@ tests: $(STAMP) ## pytest on all cores
 	$(BIN)/pytest -n auto $(PYTEST_ARGS)
 
 crash: $(STAMP) ## the long crash tests: real kills, hundreds of them
-	GEN3SYNC_CRASHES=300 $(BIN)/pytest -n auto tests/crash $(PYTEST_ARGS)
+	GEN3SYNC_KILLS=300 $(BIN)/pytest -n auto tests/crash $(PYTEST_ARGS)
 
 format: $(STAMP) ## write the files as ruff likes them
 	$(BIN)/ruff check --fix

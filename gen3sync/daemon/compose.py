@@ -22,7 +22,7 @@ from gen3sync.daemon.look import EVERY, CommonsLook
 from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
 from gen3sync.files import folder_error
 from gen3sync.inbox import Inbox
-from gen3sync.ledger import Drop, DropState, EventLevel, Ledger, Refresh, Verdict, open_ledger
+from gen3sync.ledger import Drop, EventLevel, Ledger, Refresh, Verdict, open_ledger
 from gen3sync.outbox import Outbox
 from gen3sync.status import DaemonState
 
@@ -121,10 +121,6 @@ class Rooms:
     def tell(self, level: str, kind: str, text: str) -> None:
         """A line of history."""
         self.ledger.events.add(EventLevel(level), kind, text)
-
-    def busy(self) -> bool:
-        """Whether drops are on their way, so that status is worth writing each second."""
-        return any(drop.state is not DropState.PARKED for drop in self.ledger.drops.open())
 
     def live(self, state: DaemonState, started_at: datetime, problem: str, ages: dict[str, float]) -> Live:
         """What only the running rooms know, for status.json."""

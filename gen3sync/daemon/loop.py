@@ -63,6 +63,7 @@ class Daemon:
         self._published = 0.0
         self._fed = 0.0
         self._said = ""
+        self._busy = False
         self._rooms: Rooms
         self._orders: Orders
 
@@ -108,7 +109,7 @@ class Daemon:
                 "Leave .gen3sync.lock alone; if the folder was unmounted, mount it and start the daemon again.",
             )
         now = self._clock.monotonic()
-        if changed or now - self._published >= PUBLISH or self._rooms.busy():
+        if changed or self._busy or now - self._published >= PUBLISH:
             self._publish()
         self._feed()
 
@@ -177,6 +178,8 @@ class Daemon:
         live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
         status = gather(self._rooms.ledger, live, now)
         self._published = self._clock.monotonic()
+        # While drops are on their way their progress is worth telling each second, though the ledger stands still.
+        self._busy = any(drop.state != "parked" for drop in status.outbox.open)
         path = self._rooms.settings.state.path / FILE
         try:
             write_atomic(path, status.to_json())
