@@ -164,7 +164,8 @@ def _inbox(status: Status, now: datetime, columns: int) -> Iterator[str]:
     mirrors = sorted(inbox.mirrors, key=lambda m: (order.get(m.outcome, 3), not m.rows, m.project, m.node))
     shown = [mirror for mirror in mirrors if mirror.outcome in order or mirror.rows or len(mirrors) <= _MOST]
     for mirror in shown[: 2 * _MOST]:
-        yield from _row(mirror.outcome, f"{mirror.project} {mirror.node}", _mirror_words(mirror, now), columns)
+        words = _mirror_words(mirror, now)
+        yield from _row(mirror.outcome, f"{mirror.project} {mirror.node}", words, columns, lines=5)
     rest = mirrors[len(shown[: 2 * _MOST]) :]
     if rest:
         empty = sum(mirror.rows == 0 for mirror in rest)
@@ -173,8 +174,6 @@ def _inbox(status: Status, now: datetime, columns: int) -> Iterator[str]:
 
 def _mirror_words(mirror: MirrorStatus, now: datetime) -> str:
     words = []
-    if mirror.reason and mirror.outcome in ("failed", "guarded"):
-        words.append(printable(mirror.reason))
     if mirror.rows is not None:
         words.append(count(mirror.rows, "row"))
     if mirror.checked_at:
@@ -182,17 +181,23 @@ def _mirror_words(mirror: MirrorStatus, now: datetime) -> str:
     if mirror.next_run_at:
         left = (moment(mirror.next_run_at) - now).total_seconds()
         words.append(f"next in {span(left)}" if left > 0 else "next now")
-    return ", ".join(words)
+    said = ", ".join(words)
+    if mirror.reason and mirror.outcome in ("failed", "guarded"):
+        # How old comes before why: a reason may be long, and what does not fit is cut.
+        return f"{said}: {printable(mirror.reason)}" if said else printable(mirror.reason)
+    return said
 
 
-def _row(label: str, name: str, words: str, columns: int) -> Iterator[str]:
+def _row(label: str, name: str, words: str, columns: int, lines: int = 3) -> Iterator[str]:
     """`  label      name                        words`, the words going on below where they do not fit."""
     name_room = max(24, columns // 3)
     first = f"  {_paint(fit(label, 10), label)} {fit(name, name_room, keep_end=True)} "
     room = columns - name_room - 14
     parts = list(_wrap(words, room)) or [""]
+    if len(parts) > lines:
+        parts[lines - 1 :] = [fit(f"{parts[lines - 1]} …", room).rstrip()]
     yield first + parts[0]
-    for part in parts[1:3]:
+    for part in parts[1:]:
         yield " " * (name_room + 14) + part
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Unauthorised
+from gen3sync.commons.troubles import error_of
 from gen3sync.inbox.copy import Difference
 from gen3sync.inbox.export import StoppedError
 from gen3sync.inbox.plan import Mirror
@@ -27,11 +28,24 @@ def not_done(failure: Failure) -> NotDoneError:
             raise StoppedError
         case Forbidden():
             remedy = "The key has no read permission on the project (any more): ask for it again."
-            return NotDoneError(Outcome.FAILED, f"{failure.message} {remedy}")
-        case Unauthorised() | Broken() | Busy():
-            return NotDoneError(Outcome.FAILED, failure.message, failure)
+            return NotDoneError(Outcome.FAILED, f"{_ended(failure.message)} {remedy}")
+        case Broken():
+            return NotDoneError(Outcome.FAILED, _ended(failure.message), failure)
+        case Unauthorised() | Busy():
+            # The server's own words ("no", "Not Found") do not say what was asked: these do.
+            return NotDoneError(Outcome.FAILED, _told(failure), failure)
         case _:
-            return NotDoneError(Outcome.FAILED, failure.message)
+            return NotDoneError(Outcome.FAILED, _told(failure))
+
+
+def _told(failure: Failure) -> str:
+    error = error_of(failure, "the export")
+    return f"{_ended(error.what)} {error.remedy}".strip()
+
+
+def _ended(text: str) -> str:
+    """As a sentence of its own: servers seldom write the full stop, and more is to follow."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def new_refresh(mirror: Mirror, started: datetime, outcome: Outcome, reason: str, **more: object) -> NewRefresh:

@@ -76,7 +76,9 @@ class Prover:
     def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Callable[[Record], None]) -> bool:
         answer = self._client.export_node(project, node, deadline=self._deadline)
         if isinstance(answer, Refused):
-            raise NotDoneError(Outcome.FAILED, f"The commons refuses the export: {printable(answer.message)}")
+            raise NotDoneError(
+                Outcome.FAILED, f"The commons refuses the export: {printable(answer.message).rstrip('.')}."
+            )
         if not isinstance(answer, NodeExport):
             raise not_done(answer)
         name = f"{project}/{node}"

@@ -72,3 +72,11 @@ def test_what_needs_a_person_comes_first() -> None:
     text = screen(replace(status, inbox=replace(status.inbox, mirrors=(good, bad))))
     assert text.index("zebra") < text.index("case  ")
     assert "would shrink from 30 to 2 rows" in " ".join(text.split())
+
+
+def test_however_long_the_reason_a_mirror_tells_its_age() -> None:
+    status = example()
+    old = replace(status.inbox.mirrors[0], outcome="failed", checked_at=at(-7200), reason="it broke " * 60)
+    text = " ".join(screen(replace(status, inbox=replace(status.inbox, mirrors=(old,)))).split())
+    assert "30 rows, true 2 h ago, next in 1 min: it broke it broke" in text
+    assert "it …" in text or "broke …" in text
