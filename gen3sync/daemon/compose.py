@@ -20,7 +20,7 @@ from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.housekeeping import keep_house
 from gen3sync.daemon.look import EVERY, CommonsLook
 from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
-from gen3sync.files import folder_error
+from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import Inbox
 from gen3sync.ledger import Drop, EventLevel, Ledger, Refresh, Verdict, open_ledger
 from gen3sync.outbox import Outbox
@@ -43,6 +43,7 @@ def build(settings: Settings, clock: Clock, env: Mapping[str, str]) -> Rooms:
     """
     for folder in (settings.state.path, settings.outbox.path, settings.inbox.path):
         _make(folder)
+    remove_leftovers(settings.state.path)
     client = open_commons(settings.commons, env, clock)
     try:
         return Rooms(settings, clock, client, open_ledger(settings.state.ledger, clock))

@@ -1,4 +1,4 @@
-"""Once a day: what is older than the configuration keeps is removed from sent/, rejected/ and the ledger."""
+"""Once a day: what is older than the configuration keeps leaves sent/, rejected/ and the ledger, and so do leftovers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gen3sync.clock import Clock
 from gen3sync.config import Settings
+from gen3sync.files import remove_leftovers
 from gen3sync.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ def keep_house(settings: Settings, ledger: Ledger, clock: Clock) -> None:
     """Raises LedgerError; a file that cannot be removed is told and left for tomorrow."""
     now = clock.now()
     keep = settings.outbox.keep
+    for folder in (settings.outbox.sent, settings.outbox.rejected):
+        remove_leftovers(folder)
     pruned = ledger.prune(now - _HISTORY)
     if pruned.drops or pruned.events or pruned.refreshes:
         log.info("forgot old history", extra={"drops": pruned.drops, "events": pruned.events})

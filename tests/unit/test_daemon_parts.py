@@ -1,0 +1,116 @@
+"""The daemon's small parts: heartbeats, locks, housekeeping."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gen3sync.clock import ManualClock
+from gen3sync.config import load_settings
+from gen3sync.daemon.heartbeats import Heartbeats
+from gen3sync.daemon.housekeeping import keep_house
+from gen3sync.daemon.locks import FolderLocks
+from gen3sync.errors import FolderError, LockedError
+from gen3sync.ledger import EventLevel, open_ledger
+
+
+def test_a_loop_that_falls_silent_is_overdue_until_it_beats_again() -> None:
+    clock = ManualClock()
+    beats = Heartbeats(clock)
+    beats.beat("lane", 10)
+    beats.beat("inbox", 60)
+    clock.advance(11)
+    assert beats.overdue() == ("lane",)
+    assert beats.ages() == {"inbox": 11.0, "lane": 11.0}
+    beats.beat("lane", 10)
+    assert beats.overdue() == ()
+
+
+def test_a_loop_that_said_goodbye_is_not_missed() -> None:
+    clock = ManualClock()
+    beats = Heartbeats(clock)
+    beats.beat("lane", 10)
+    beats.goodbye("lane")
+    clock.advance(100)
+    assert beats.overdue() == ()
+
+
+def test_a_jump_of_the_wall_clock_makes_nobody_overdue() -> None:
+    clock = ManualClock()
+    beats = Heartbeats(clock)
+    beats.beat("lane", 10)
+    clock.jump(86_400)
+    assert beats.overdue() == ()
+
+
+def test_locks_are_all_or_none(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    with FolderLocks() as first, FolderLocks() as second:
+        first.take([b])
+        with pytest.raises(LockedError):
+            second.take([a, b])
+        first.take([a])  # second let go of it
+        assert first.lost() == ()
+
+
+def test_locks_move_without_letting_go_of_what_stays(tmp_path: Path) -> None:
+    a, b, c = (tmp_path / name for name in "abc")
+    with FolderLocks() as locks, FolderLocks() as other:
+        locks.take([a, b])
+        assert locks.take([b, c]) == (c,)
+        locks.keep_only([b, c])
+        other.take([a])
+        with pytest.raises(LockedError):
+            other.take([b])
+
+
+def test_a_lock_file_that_was_deleted_is_noticed(tmp_path: Path) -> None:
+    with FolderLocks() as locks:
+        locks.take([tmp_path])
+        (tmp_path / ".gen3sync.lock").unlink()
+        assert locks.lost() == (tmp_path,)
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with FolderLocks() as locks, pytest.raises(FolderError, match="cannot be made"):
+        locks.take([tmp_path / "file" / "outbox"])
+
+
+CONFIG = """\
+[outbox]
+path = "outbox"
+keep = "{keep}"
+[inbox]
+path = "inbox"
+[state]
+path = "state"
+"""
+
+
+@pytest.mark.parametrize(("keep", "left"), [("10d", set()), ("forever", {"old.tsv", "young.tsv"})])
+def test_old_files_leave_sent_and_rejected(tmp_path: Path, keep: str, left: set[str]) -> None:
+    config = tmp_path / "gen3sync.toml"
+    config.write_text(CONFIG.format(keep=keep))
+    settings = load_settings(config, {})
+    sent = settings.outbox.sent / "DEV" / "test"
+    sent.mkdir(parents=True)
+    (sent / "old.tsv").write_text("x")
+    # Files keep the time of their content when they are archived; it is not their age here.
+    (sent / "young.tsv").write_text("x")
+    os.utime(sent / "young.tsv", (0, 0))
+    clock = ManualClock(datetime.now(UTC))
+    with open_ledger(tmp_path / "ledger.sqlite", clock) as ledger:
+        ledger.events.add(EventLevel.INFO, "test", "long ago")
+        keep_house(settings, ledger, clock)
+        assert len(list(sent.iterdir())) == 2
+        clock.advance(timedelta(days=11).total_seconds())
+        keep_house(settings, ledger, clock)
+        assert {path.name for path in sent.iterdir()} == left
+        assert len(ledger.events.recent()) == 1
+        clock.advance(timedelta(days=400).total_seconds())
+        keep_house(settings, ledger, clock)
+        assert ledger.events.recent() == ()
