@@ -37,6 +37,9 @@ from gen3sync.records.pglower import pg_lower
 Record = Mapping[str, Json]
 Nothing = Refused | Failure
 _AT_ONCE = 500
+_MIXED = 500
+"""What the commons answers when it is asked for records of several node types at once."""
+_MOST_QUESTIONS = 64
 
 
 class Sight(StrEnum):
@@ -116,12 +119,22 @@ class Lookup:
         return records
 
     def named(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Records by id, as far as they can be had: where not (ids of several nodes cannot be asked for at once), the
-        proof after sending finds out."""
+        """Records of any node by id, as far as they can be had: where not, the proof after sending finds out."""
         if not ids or self.sight() not in (Sight.FULL, Sight.EXPORTS):
             return {}
-        records = self._client.export_records(self._project, ids)
-        return {str(record.get("id")): record for record in records} if isinstance(records, tuple) else {}
+        found: dict[str, Record] = {}
+        portions = [list(ids)]
+        questions = 0
+        while portions and questions < _MOST_QUESTIONS:
+            some = portions.pop()
+            questions += 1
+            records = self._client.export_records(self._project, some)
+            if isinstance(records, tuple):
+                found.update((str(record.get("id")), record) for record in records)
+            elif isinstance(records, Broken) and records.status == _MIXED and len(some) > 1:
+                middle = len(some) // 2
+                portions += [some[:middle], some[middle:]]
+        return found
 
     def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing:
         """Keys of those `submitter_ids` (by key) that are stored. Where nothing can be seen all are taken to be: the

@@ -169,6 +169,24 @@ def test_a_known_id_with_another_submitter_id_stores_nothing(story: Story) -> No
     story.whole(*names(4))
 
 
+def test_ids_of_records_of_several_nodes_are_known_before_they_are_sent(story: Story) -> None:
+    """An export of several node types at once fails on a commons with 500, which says nothing of its health."""
+    story.drop("first.tsv", subjects("P0 S1 male human"))
+    story.goes()
+    study = story.sandbox.record("DEV-test", "study", "S1")
+    assert study is not None
+    taken, other = story.subject("P0")["id"], study["id"]
+    header = "type submitter_id studies.submitter_id id"
+    story.drop("ids.tsv", table(header, f"subject P1 S1 {other}", f"subject P2 S1 {taken}", "subject P3 S1 ."))
+    drop = story.goes(2)[-1]
+    assert drop.verdict is Verdict.PARTLY
+    assert [(row["submitter_id"], row["_error_type"]) for row in story.rejects("ids.tsv")] == [
+        ("P1", "OTHER_ID"),
+        ("P2", "OTHER_ID"),
+    ]
+    story.whole("P0", "P3")
+
+
 def test_a_parent_that_is_no_longer_named_stays_linked(story: Story) -> None:
     story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S2", "projects": {"code": "test"}}])
     story.drop("pub.tsv", table("type submitter_id studies.submitter_id year", "publication B1 S1,S2 2020"))
