@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from gen3sync.commons.replies import Broken, BrokenCause, Failure, GraphqlData, Refused
-from gen3sync.names import printable
+from gen3sync.commons.replies import Broken, BrokenCause, Failure, Forbidden, GraphqlData, Refused
+from gen3sync.names import Project, printable
 
 Nothing = Refused | Failure
 """No answer to a question; `Missing` and many `Broken` mean that this commons has no GraphQL."""
+
+GUARD = "seen:project(project_id:$P){id}"
+"""Part of a query for records: an answer without exactly one project means that nothing can be seen, not that there is
+nothing (GEN3.md: no read access, no such project and a failing authorisation service all answer 200 with 0 and [])."""
 
 _NODE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _Item = TypeVar("_Item")
@@ -29,6 +33,28 @@ def rows_of(client: Asks, query: str, variables: dict[str, object], alias: str, 
         return answer
     rows = answer.data.get(alias)
     return rows if isinstance(rows, list) else odd(what)
+
+
+def guarded(
+    client: Asks, project: Project, query: str, variables: dict[str, object]
+) -> GraphqlData | Refused | Failure:
+    """The answer to a query that holds `GUARD`; Forbidden when the project itself cannot be seen."""
+    answer = client.graphql(query, variables)
+    if not isinstance(answer, GraphqlData):
+        return answer
+    match answer.data.get("seen"):
+        case [{}]:
+            return answer
+        case _:
+            return Forbidden(unseen(project))
+
+
+def unseen(project: Project) -> str:
+    """Why nothing of a project is shown, as far as the answer tells."""
+    return (
+        f"{printable(project)} cannot be seen through GraphQL: no read access, no such project, or its authorisation "
+        "service is failing"
+    )
 
 
 def odd(what: str) -> Broken:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from gen3sync.commons.asking import Asks, Nothing, checked, portions, rows_of
+from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd, portions
 from gen3sync.commons.replies import GraphqlData, Known
 from gen3sync.commons.signatures import count, signature
 from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction
@@ -48,7 +48,8 @@ def find_ids(
     peregrine compares `submitter_id` exactly, while PUT finds (and renames) records in any letter case. So each is
     asked for as given, in lower and upper case and capitalised; those not found are searched for case-blindly while
     they are few. A record stored in some other mixture can still be missed when more than 40 are new: PUT then answers
-    `update` where a create was planned, or take `list_ids`. An empty answer may also mean that the user may not read.
+    `update` where a create was planned, or take `list_ids`. Forbidden when the project itself cannot be seen: that is
+    asked in the same query, so an empty answer means that there is nothing.
 
     `key` is the form in which the caller holds submitter_ids equal.
     """
@@ -56,7 +57,7 @@ def find_ids(
     found: dict[str, Known] = {}
     for some in portions(wanted, _IDS_AT_ONCE):
         spellings = list(dict.fromkeys(spelling for given in some for spelling in _spellings(given)))
-        rows = _rows(client, _by_submitter_id(node), {"P": [project.id], "S": spellings})
+        rows = _rows(client, project, _by_submitter_id(node), {"P": [project.id], "S": spellings})
         if not isinstance(rows, list):
             return rows
         found.update(_known(rows, key))
@@ -74,13 +75,13 @@ def find_ids(
 def list_ids(client: Asks, project: Project, node: str, *, key: Key = key_of) -> dict[str, Known] | Nothing:
     """All records of `node` in `project`, paged by id: `{key_of(submitter_id): Known}`. 1,000 take about 0.2 s."""
     query = (
-        f"query($P:[String],$F:Int,$O:Int){{rows:{checked(node)}"
+        f"query($P:[String],$F:Int,$O:Int){{{GUARD} rows:{checked(node)}"
         '(project_id:$P,first:$F,offset:$O,order_by_asc:"id"){id submitter_id}}'
     )
     found: dict[str, Known] = {}
     offset = 0
     while True:
-        rows = _rows(client, query, {"P": [project.id], "F": _PAGE, "O": offset})
+        rows = _rows(client, project, query, {"P": [project.id], "F": _PAGE, "O": offset})
         if not isinstance(rows, list):
             return rows
         found.update(_known(rows, key))
@@ -100,10 +101,10 @@ def _search(client: Asks, project: Project, node: str, wanted: Sequence[str], ke
         )
         variables: dict[str, object] = {"P": [project.id]}
         variables.update({f"s{i}": given for i, given in enumerate(some)})
-        answer = client.graphql(f"query($P:[String],{names}){{{parts}}}", variables)
+        answer = guarded(client, project, f"query($P:[String],{names}){{{GUARD} {parts}}}", variables)
         if not isinstance(answer, GraphqlData):
             return answer
-        for rows in answer.data.values():
+        for rows in (answer.data.get(f"r{i}") for i in range(len(some))):
             found.update(_known(rows if isinstance(rows, list) else [], key))
     return found
 
@@ -114,11 +115,15 @@ def _spellings(given: str) -> tuple[str, ...]:
 
 def _by_submitter_id(node: str) -> str:
     fields = "(project_id:$P,submitter_id:$S,first:0){id submitter_id}"
-    return f"query($P:[String],$S:[String]){{rows:{checked(node)}{fields}}}"
+    return f"query($P:[String],$S:[String]){{{GUARD} rows:{checked(node)}{fields}}}"
 
 
-def _rows(client: Asks, query: str, variables: dict[str, object]) -> list[object] | Nothing:
-    return rows_of(client, query, variables, "rows", "records")
+def _rows(client: Asks, project: Project, query: str, variables: dict[str, object]) -> list[object] | Nothing:
+    answer = guarded(client, project, query, variables)
+    if not isinstance(answer, GraphqlData):
+        return answer
+    rows = answer.data.get("rows")
+    return rows if isinstance(rows, list) else odd("records")
 
 
 def _known(rows: list[object], key: Key) -> Iterator[tuple[str, Known]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from gen3sync.commons.asking import Asks, Nothing, checked, portions, text_or_none
+from gen3sync.commons.asking import Asks, Nothing, checked, portions, text_or_none, unseen
 from gen3sync.commons.replies import GraphqlData, NodeSignature, Pending, Signature, Unknown
 from gen3sync.names import Project, printable
 
@@ -49,9 +49,7 @@ def _signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signatur
 def _read_signature(project: Project, nodes: Sequence[str], data: Mapping[str, object]) -> Signature | Unknown:
     seen = data.get("project")
     if not isinstance(seen, list) or len(seen) != 1 or not isinstance(seen[0], dict):
-        return Unknown(
-            f"{project} cannot be seen through GraphQL: no read access, no such project, or no permission service"
-        )
+        return Unknown(unseen(project))
     ok, pending = data.get("ok"), data.get("pending")
     if not isinstance(ok, int) or not isinstance(pending, list):
         return Unknown("the transaction log could not be read")

@@ -12,6 +12,7 @@ from gen3sync.commons import queries
 from gen3sync.commons.replies import (
     Broken,
     Failure,
+    Forbidden,
     GraphqlData,
     Known,
     Missing,
@@ -49,10 +50,12 @@ def _records(*stored: str) -> Answers:
                 alias: [row for row in rows if given[name].lower() in row["submitter_id"].lower()]
                 for alias, name in re.findall(r"(r\d+):\w+\([^)]*quick_search:\$(s\d+)", query)
             }
-            return GraphqlData(dict(found))
+            return GraphqlData({"seen": [{"id": "p"}], **found})
         if "submitter_id:$S" in query:
-            return GraphqlData({"rows": [row for row in rows if row["submitter_id"] in given["S"]]})
-        return GraphqlData({"rows": rows[given["O"] : given["O"] + given["F"]]})
+            return GraphqlData(
+                {"seen": [{"id": "p"}], "rows": [row for row in rows if row["submitter_id"] in given["S"]]}
+            )
+        return GraphqlData({"seen": [{"id": "p"}], "rows": rows[given["O"] : given["O"] + given["F"]]})
 
     return answer
 
@@ -74,6 +77,15 @@ def test_many_new_records_cost_no_searches() -> None:
     commons = Peregrine(_records())
     assert queries.find_ids(commons, P, "sample", [f"new-{n}" for n in range(1500)]) == {}
     assert len(commons.asked) == 2
+
+
+@pytest.mark.parametrize("seen", [[], None, [{"id": "p"}, {"id": "q"}]])
+def test_nothing_seen_is_not_nothing_there(seen: object) -> None:
+    """Without read access, or while the authorisation service fails, a commons answers 200 with empty lists."""
+    commons = Peregrine(lambda query, given: GraphqlData({"seen": seen, "rows": []}))
+    for answer in (queries.find_ids(commons, P, "sample", ["a"]), queries.list_ids(commons, P, "sample")):
+        assert isinstance(answer, Forbidden)
+        assert "DEV/test cannot be seen" in answer.message
 
 
 def test_hostile_ids_travel_as_variables_only() -> None:
