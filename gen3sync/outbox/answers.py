@@ -6,7 +6,8 @@ Owns the consequences of answers. What an answer means was decided by `outcome.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from gen3sync.commons.replies import Broken, Busy, Landed, Refused, Unauthorised
 from gen3sync.ledger.rows import EventLevel, RequestState
@@ -26,6 +27,8 @@ class Consequences:
     """Of the answers in one lane."""
 
     lane: LaneState
+    _lost_in_a_row: Counter[str] = field(default_factory=Counter)
+    """By node."""
 
     def follow(self, work: Work, answer: Answer) -> bool:
         """Everything that an answer asks for. True when the rows landed and are to be proven."""
@@ -76,7 +79,10 @@ class Consequences:
         tid = _transaction(answer)
         if tid is not None:
             self.lane.dispatcher.newest_transaction = max(tid, self.lane.dispatcher.newest_transaction or 0)
-        if answer.outcome.slow:
+        lost = answer.outcome.step is Step.LOST
+        self._lost_in_a_row[parcel.chunk.node] = self._lost_in_a_row[parcel.chunk.node] + 1 if lost else 0
+        # A worker that dies once may be chance; of the same rows again, it may be their number.
+        if answer.outcome.slow or self._lost_in_a_row[parcel.chunk.node] > 1:
             sizes.halve(parcel.chunk.node, len(parcel.rows))
         elif answer.outcome.step in (Step.PROVE, Step.SORT, Step.AGAIN, Step.HALVE):
             sizes.took(parcel.chunk.node, len(parcel.rows), answer.seconds)

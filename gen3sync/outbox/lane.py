@@ -133,9 +133,11 @@ class Lane:
                 moved = self._turn()
             except Gen3SyncError as error:
                 self._stumbled()
+                self._state.stumbled(str(error))
                 _log.error("%s", error, extra={"project": str(self.project)})
             except Exception:  # noqa: BLE001 - one project must not end the others; its drops stay and are tried again
                 self._stumbled()
+                self._state.stumbled("something unforeseen went wrong; the log has the details. It is tried again.")
                 _log.exception("lane stumbled", extra={"project": str(self.project)})
             if moved:
                 continue

@@ -24,6 +24,7 @@ from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.work import Brake, Work
 
 _log = logging.getLogger("gen3sync.outbox")
+_TELL_AGAIN = 3600.0
 
 
 class _Fields(TypedDict, total=False):
@@ -47,6 +48,7 @@ class LaneState:
     works: dict[int, Work] = field(default_factory=dict)
     closed_until: datetime | None = None
     """The project is parked until then."""
+    _told: dict[str, float] = field(default_factory=dict)
 
     # --- drops
 
@@ -119,6 +121,14 @@ class LaneState:
         down = self.rooms.gate.failed(message, retry_after)
         if down.attempts == 1:
             _log.warning("the commons does not answer: %s", printable(message), extra={"project": str(self.project)})
+
+    def stumbled(self, problem: str) -> None:
+        """A step failed for a reason outside (a full disk, say) and is tried again: told now and then."""
+        now = self.rooms.clock.monotonic()
+        if now >= self._told.get(problem, now):
+            self._told[problem] = now + _TELL_AGAIN
+            text = printable(f"{self.project}: {problem}", 2000)
+            self.rooms.ledger.events.add(EventLevel.ERROR, "stumbled", text)
 
     def answered(self) -> None:
         """The commons answered."""
