@@ -80,6 +80,7 @@ def export(run: Run, size: int) -> None:
         )
         house = build(run.folder / f"mirror-{size}", commons, mirrors=mirrors)
         with Worker([sys.executable, "-m", "benchmarks.worker_gen3sync", str(house.config)], run.env) as worker:
+            worker.ask("warm")
             done = _pull(run, worker, case, "updated")
             run.report.add(
                 plain(

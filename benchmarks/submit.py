@@ -68,7 +68,7 @@ class Run:
 
 def gen3sync_worker(run: Run, house: House) -> Worker:
     """gen3sync's rooms in a process, imports done."""
-    return Worker([sys.executable, "-m", "benchmarks.worker_gen3sync", str(house.config)], run.env)
+    return Worker([sys.executable, "-m", "benchmarks.worker_gen3sync", str(house.config)], run.env, 300)
 
 
 def sdk_worker(run: Run, commons: Commons) -> Worker:

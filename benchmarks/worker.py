@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,12 +30,17 @@ class WorkerError(Exception):
     """The worker failed; the text is its own."""
 
 
+PATIENCE = 1800.0
+"""Seconds after which a worker that says nothing is ended."""
+
+
 class Worker:
     """A context: the process lives as long as the block."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: str | None = None) -> None:
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(env), cwd=cwd, text=True
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(env), text=True
         )
         self._read()
 
@@ -67,7 +73,11 @@ class Worker:
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
+        watch = threading.Timer(self._patience, self._process.kill)
+        watch.daemon = True
+        watch.start()
         line = self._process.stdout.readline()
+        watch.cancel()
         if not line:
             raise WorkerError(f"the process ended with {self._process.wait()}")
         found: dict[str, Any] = json.loads(line)

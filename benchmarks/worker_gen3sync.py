@@ -1,7 +1,7 @@
 """Runs gen3sync's outbox and inbox as the daemon does, timed from the outside of the rooms.
 
 Started with a configuration file as its argument; speaks as worker.py expects. `submit` takes a file from snapshot to
-receipt, `pull` looks at all mirrors.
+receipt, `pull` looks at all mirrors, `warm` learns before that what a running daemon knows.
 """
 
 from __future__ import annotations
@@ -38,9 +38,15 @@ class House:
         self.ledger: Ledger = open_ledger(settings.state.ledger, clock)
         client = open_commons(settings.commons, os.environ, clock)
         catalog = Catalog(client, clock, settings.state.path)
+        self.catalog = catalog
         self.outbox = Outbox(settings, client, catalog, self.ledger, clock)
         self.inbox = Inbox(settings, client, catalog, self.ledger, clock)
         self._started = False
+
+    def warm(self) -> dict[str, Any]:
+        """Knows what a daemon that has run for a while knows: token, rights, projects, dictionary."""
+        self.catalog.dictionary()
+        return {"projects": len(self.catalog.readable())}
 
     def submit(self, file: Path, project: Project) -> dict[str, Any]:
         if not self._started:
@@ -90,10 +96,13 @@ def main() -> None:
         start, cpu = time.perf_counter(), time.process_time()
         if profile is not None:
             profile.enable()
-        if asked["verb"] == "submit":
-            answer = house.submit(Path(asked["file"]), Project.parse(asked["project"]))
-        else:
-            answer = house.pull()
+        match asked["verb"]:
+            case "submit":
+                answer = house.submit(Path(asked["file"]), Project.parse(asked["project"]))
+            case "warm":
+                answer = house.warm()
+            case _:
+                answer = house.pull()
         if profile is not None:
             profile.disable()
             profile.dump_stats(asked["profile"])
