@@ -25,7 +25,9 @@ from gen3sync.config.types import (
     Name,
     Seconds,
     Share,
+    Versions,
 )
+from gen3sync.config.values import Keep
 
 
 class OnInvalid(StrEnum):
@@ -65,6 +67,7 @@ class MirrorFormat(StrEnum):
 
     TSV = "tsv"
     JSON = "json"
+    JSONL = "jsonl"
 
 
 class LogLevel(StrEnum):
@@ -187,7 +190,15 @@ class MirrorSettings(_Section):
     )
     nodes: tuple[Glob, ...] = _key('Nodes by name or glob; "*" for all.', '["case", "sample"]', min_length=1)
     format: MirrorFormat = _key(
-        "tsv for spreadsheets and re-submission, json loses nothing.", '"tsv"', MirrorFormat.TSV
+        "tsv for spreadsheets and re-submission; json and jsonl (a record a line) lose nothing.",
+        '"tsv"',
+        MirrorFormat.TSV,
+    )
+    columns: tuple[Glob, ...] = _key(
+        "Only these columns, by name or glob, in this order. Left out or empty, all.", '["submitter_id", "age*"]', ()
+    )
+    filename: FileNamePattern | None = _key(
+        "How these files are called. Left out, as [inbox] filename says.", '"{project}/{node}.{format}"', None
     )
     every: Seconds | None = _key("How often it is refreshed. Either this or `cron`.", '"15m"', None, ge=1)
     cron: Cron | None = _key(
@@ -198,6 +209,9 @@ class MirrorSettings(_Section):
     timezone: str | None = _key("The time zone `cron` counts in. Left out, the machine's own.", '"Europe/Berlin"', None)
     jitter: Seconds = _key(
         "Starts up to this much later, at random, so that mirrors do not all start at once.", '"30s"', 0.0
+    )
+    keep: Versions = _key(
+        'Earlier versions to keep in .versions: so many (10), or for so long ("30d").', '"30d"', Keep()
     )
     max_age: Seconds | None = _key("Older than this, the mirror counts as degraded in status.", '"1d"', None, gt=0)
 

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from gen3sync.config.cron import read_cron
 from gen3sync.config.locate import resolved
 from gen3sync.config.values import (
+    Keep,
     read_duration,
+    read_keep,
     read_share,
     read_size,
     write_duration,
+    write_keep,
     write_share,
     write_size,
 )
@@ -48,6 +51,15 @@ ForeverOrSeconds = Annotated[
     BeforeValidator(lambda value: None if value == "forever" else value),
     PlainSerializer(lambda value: "forever" if value is None else write_duration(value), when_used="json"),
     WithJsonSchema({"type": ["string", "number"], "description": 'A duration such as "90d", or "forever".'}),
+]
+
+Versions = Annotated[
+    Keep,
+    PlainValidator(read_keep),
+    PlainSerializer(write_keep, when_used="json"),
+    WithJsonSchema(
+        {"type": ["string", "integer"], "description": 'A number of versions, or a duration such as "30d".'}
+    ),
 ]
 
 _KEY_LIKE = re.compile(r"""\A\s*\{\s*["']|["']api_key["']|eyJ[\w-]+\.[\w-]+\.""")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -44,6 +45,8 @@ _SIZES: dict[str, int] = {
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _SIZE_NAMES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("B", 1))
+
+_MOST_VERSIONS = 10_000
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -131,3 +134,38 @@ def read_share(value: object) -> float:
 def write_share(share: float) -> str:
     """`share` in per cent; reads back as the same number."""
     return f"{(Decimal(repr(share)) * 100).normalize():f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How many earlier versions stay: the newest `count`, or those of the last `age` seconds. Neither: none."""
+
+    count: int = 0
+    age: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.count > 0 or bool(self.age)
+
+
+def read_keep(value: object) -> Keep:
+    """Versions from 10 (the newest ten) or `"30d"` (those of the last thirty days)."""
+    wrong = ValueError('must be a number of versions such as 10, or a duration such as "30d"')
+    if isinstance(value, Keep):
+        return value
+    if isinstance(value, bool):
+        raise wrong
+    if isinstance(value, int):
+        if not 0 <= value <= _MOST_VERSIONS:
+            raise ValueError(f"must be from 0 to {_MOST_VERSIONS} versions")
+        return Keep(count=value)
+    if not isinstance(value, str):
+        raise wrong
+    try:
+        return Keep(age=read_duration(value))
+    except ValueError as error:
+        raise wrong from error
+
+
+def write_keep(keep: Keep) -> int | str:
+    """`keep` as it stands in the file; reads back as the same."""
+    return keep.count if keep.age is None else write_duration(keep.age)
