@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gen3sync.cli.invocation import Invocation
     from gen3sync.config import Settings
     from gen3sync.daemon.compose import Rooms
-    from gen3sync.ledger import Ledger
 
 LOOK = 0.2
 """Seconds between looks at the ledger while waiting."""
@@ -69,7 +68,7 @@ def order(settings: Settings, verb: str, arguments: dict[str, Any], timeout: flo
         def answered() -> str | None:
             return ledger.orders.get(placed.id).result
 
-        result = wait_for(ledger, clock, answered, timeout)
+        result = wait_for(clock, answered, timeout)
     if result is None:
         raise TemporaryError(
             f"The daemon has not finished the order {verb!r} yet.", "It goes on; `gen3sync status` tells how it went."
@@ -82,12 +81,12 @@ def order(settings: Settings, verb: str, arguments: dict[str, Any], timeout: flo
     return answer["result"]
 
 
-def wait_for(ledger: Ledger, clock: Clock, seen: Callable[[], Any], timeout: float | None) -> Any:
-    """Looks at `seen()` whenever the ledger changed, until it is something or time is over (None)."""
+def wait_for(clock: Clock, seen: Callable[[], Any], timeout: float | None) -> Any:
+    """Looks at `seen()` a few times a second until it is something, or time is over (None)."""
     never = threading.Event()
     end = None if timeout is None else clock.monotonic() + timeout
     while True:
-        if ledger.changed() and (found := seen()) is not None:
+        if (found := seen()) is not None:
             return found
         if end is not None and clock.monotonic() >= end:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from gen3sync.cli.courier import daemon_alive, own_rooms, wait_for
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.placing import Placed, checked, place, project_for
 from gen3sync.cli.progress import Bar, progress
+from gen3sync.cli.rest import Rest
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
 from gen3sync.names import Project, printable
@@ -49,8 +51,7 @@ def push(
     if alive:
         return _through_daemon(invocation, settings, wanted, wait=wait, timeout=timeout)
     with own_rooms(invocation, settings) as rooms, progress(invocation, "submitting") as bar:
-        clock = SystemClock()
-        end = None if timeout is None else clock.monotonic() + timeout
+        rest = Rest(rooms.ledger, SystemClock(), timeout)
 
         def settled(drops: tuple[Drop, ...]) -> bool:
             progress_of = rooms.outbox.status().progress
@@ -58,9 +59,9 @@ def push(
                 done, rows = progress_of.get(drop.id, (0, 0))
                 if rows:
                     bar.rows(drop.path, done, rows)
-            return all(_at_rest(drop) for drop in drops) or (end is not None and clock.monotonic() >= end)
+            return rest(drops)
 
-        drops = rooms.push(dict(wanted), settled)
+        drops = [replace(drop, reason=rest.reason(drop)) for drop in rooms.push(dict(wanted), settled)]
     placed = [Placed(file, drop.path) for (file, _), drop in zip(wanted, drops, strict=True)]
     return report(invocation, placed, drops)
 
@@ -95,18 +96,20 @@ def _through_daemon(
                 invocation.say(f"{printable(each.file)} lies in the outbox as {printable(each.path)}")
             return ExitCode.OK
         with progress(invocation, "waiting for the daemon") as bar:
+            rest = Rest(ledger, clock, timeout)
 
             def settled() -> list[Drop] | None:
                 drops = _drops(ledger, placed, start)
                 _show(bar, settings, drops)
-                return drops if len(drops) == len(placed) and all(_at_rest(drop) for drop in drops) else None
+                return drops if len(drops) == len(placed) and rest(tuple(drops)) and not rest.over else None
 
-            drops = wait_for(ledger, clock, settled, timeout)
+            drops = wait_for(clock, settled, timeout)
         if drops is None:
             raise TemporaryError(
                 f"{len(placed)} files are not through after {timeout:g} s.",
                 "The daemon goes on with them; `gen3sync history FILE` tells how it went.",
             )
+        drops = [replace(drop, reason=rest.reason(drop)) for drop in drops]
     return report(invocation, placed, drops)
 
 
@@ -119,10 +122,6 @@ def _drops(ledger: Ledger, placed: Sequence[Placed], start: int) -> list[Drop]:
     """The drops of the copies, in the order of the command line; those that have not been seen yet are missing."""
     found = ([drop for drop in ledger.drops.by_path(each.path) if drop.id > start] for each in placed)
     return [drops[0] for drops in found if drops]
-
-
-def _at_rest(drop: Drop) -> bool:
-    return drop.state in ("ended", "parked")
 
 
 def _show(bar: Bar, settings: Settings, drops: Sequence[Drop]) -> None:

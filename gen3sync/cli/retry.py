@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +11,8 @@ import click
 from gen3sync.cli.courier import daemon_alive, order, own_rooms, wait_for
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.progress import progress
-from gen3sync.clock import Clock, SystemClock
+from gen3sync.cli.rest import Rest
+from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import printable
 
@@ -40,8 +41,10 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
             drops = _after(settings, ids, timeout)
     else:
         with own_rooms(invocation, settings) as rooms, progress(invocation, "looking again"):
-            settled = _Settled(SystemClock(), timeout)
-            drops = rooms.work(tuple(files), settled, erase=erase)
+            rest = Rest(rooms.ledger, SystemClock(), timeout)
+            drops = tuple(
+                replace(drop, reason=rest.reason(drop)) for drop in rooms.work(tuple(files), rest, erase=erase)
+            )
     if invocation.json:
         invocation.emit([asdict(drop) for drop in drops])
     elif not drops:
@@ -54,34 +57,17 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
     return ExitCode.DEGRADED if any(drop.verdict not in ("landed", "superseded") for drop in drops) else ExitCode.OK
 
 
-class _Settled:
-    """True when each drop has ended or has been parked again since we asked, or when time is over."""
-
-    def __init__(self, clock: Clock, timeout: float | None) -> None:
-        self._clock = clock
-        self._asked = clock.now()
-        self._end = clock.monotonic() + (60.0 if timeout is None else timeout)
-
-    def __call__(self, drops: tuple[Drop, ...]) -> bool:
-        if self._clock.monotonic() >= self._end:
-            return True
-        return all(
-            drop.state == "ended" or (drop.state == "parked" and drop.updated_at > self._asked) for drop in drops
-        )
-
-
 def _after(settings: Settings, ids: Sequence[int], timeout: float | None) -> tuple[Drop, ...]:
     """The drops as they are after the daemon has looked again."""
     from gen3sync.ledger import open_ledger
 
     clock = SystemClock()
-    settled = _Settled(clock, timeout)
     with open_ledger(settings.state.ledger, clock, read_only=True) as ledger:
+        rest = Rest(ledger, clock, timeout)
 
         def seen() -> tuple[Drop, ...] | None:
             drops = tuple(ledger.drops.get(id) for id in ids)
-            return drops if settled(drops) else None
+            return drops if rest(drops) else None
 
-        return wait_for(ledger, clock, seen, 60.0 if timeout is None else timeout) or tuple(
-            ledger.drops.get(id) for id in ids
-        )
+        drops = wait_for(clock, seen, None)
+        return tuple(replace(drop, reason=rest.reason(drop)) for drop in drops)

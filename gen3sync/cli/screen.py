@@ -177,7 +177,9 @@ def _mirror_words(mirror: MirrorStatus, now: datetime) -> str:
     if mirror.rows is not None:
         words.append(count(mirror.rows, "row"))
     if mirror.checked_at:
-        words.append(f"true {span((now - moment(mirror.checked_at)).total_seconds())} ago")
+        age = (now - moment(mirror.checked_at)).total_seconds()
+        # The clock was set back after the check.
+        words.append(f"true {span(age)} ago" if age > -60 else "of unknown age (checked by a clock that was ahead)")
     if mirror.next_run_at:
         left = (moment(mirror.next_run_at) - now).total_seconds()
         words.append(f"next in {span(left)}" if left > 0 else "next now")

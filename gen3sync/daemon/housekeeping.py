@@ -1,4 +1,4 @@
-"""Once a day: what is older than the configuration keeps leaves sent/, rejected/ and the ledger, and so do leftovers."""
+"""Once a day: what is older than is kept leaves sent/, rejected/ and the ledger; so do leftovers of killed writers."""
 
 from __future__ import annotations
 

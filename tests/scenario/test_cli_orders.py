@@ -1,0 +1,119 @@
+"""What a person decides: erasing blanks, accepting a mirror that shrank, retrying. With a daemon and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from gen3sync.sandbox.sandbox import Sandbox
+from tests.scenario.lab import Lab, until
+
+STUDIES = "type\tsubmitter_id\tprojects.code\ttitle\n" + "".join(f"study\tS{n}\ttest\tTitle {n}\n" for n in range(6))
+BLANK = STUDIES.replace("Title 3", "")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Sandbox(projects=["DEV-test", "DEV-other"]) as sandbox:
+        lab = Lab(tmp_path, sandbox)
+        text = lab.config.read_text().replace('"experiment", "case", "sample", "aliquot"', '"study"')
+        lab.config.write_text(text)
+        yield lab
+
+
+def title(lab: Lab) -> object:
+    record = lab.sandbox.record("DEV-test", "study", "S3")
+    assert record is not None
+    return record["title"]
+
+
+@pytest.fixture(params=["with a daemon", "without a daemon"])
+def alive(request: pytest.FixtureRequest, lab: Lab) -> AbstractContextManager[object]:
+    return lab.daemon() if request.param == "with a daemon" else nullcontext()
+
+
+def push(lab: Lab, name: str, text: str) -> tuple[int, str]:
+    path = lab.folder / name
+    path.write_text(text)
+    result = lab.call("push", path, "--to", "DEV/test")
+    return result.code, result.out + result.err
+
+
+def test_blanks_erase_only_when_a_person_says_so(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    with alive:
+        assert push(lab, "study.tsv", STUDIES)[0] == 0
+        code, said = push(lab, "blank.tsv", BLANK)
+        assert code == 1
+        assert "title" in said
+        assert title(lab) == "Title 3"
+        assert lab.call("retry").code == 1  # still nobody said so
+        erased = lab.call("retry", "--erase", "blank.tsv")
+        assert erased.code == 0, erased.out + erased.err
+        assert title(lab) is None
+
+
+def test_a_plan_shows_what_would_be_erased(lab: Lab) -> None:
+    assert push(lab, "study.tsv", STUDIES)[0] == 0
+    path = lab.folder / "blank.tsv"
+    path.write_text(BLANK.replace("Title 4", "Another"))
+    result = lab.call("plan", path, "--to", "DEV/test")
+    assert result.code == 1
+    assert '"Title 4" → "Another"' in result.out
+    assert '"Title 3" → (erased)' in result.out
+    assert "1 update" in result.out
+    assert lab.call("push", path, "--to", "DEV/test", "--dry-run").out == result.out
+    assert title(lab) == "Title 3"
+
+
+def test_a_mirror_that_shrank_waits_for_a_person(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    mirror = lab.inbox / "study.tsv"
+    assert push(lab, "study.tsv", STUDIES)[0] == 0
+    assert lab.call("pull").code == 0
+    assert len(mirror.read_text().splitlines()) == 7
+    ids = [record["id"] for record in lab.sandbox.records("DEV-test", "study")][:5]
+    lab.sandbox.delete("DEV-test", ids)
+    with alive:
+        pulled = lab.call("pull", "DEV/test/study.tsv")
+        assert pulled.code == 1
+        assert "guarded" in pulled.out
+        assert len(mirror.read_text().splitlines()) == 7
+        accepted = lab.call("pull", "--accept", "DEV/test/study.tsv")
+        assert accepted.code == 0, accepted.out + accepted.err
+        assert len(mirror.read_text().splitlines()) == 2
+    assert lab.call("pull", "--accept").code == 64
+
+
+def test_a_closed_project_opens_again_after_retry(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    lab.sandbox.set_project("DEV-test", state="closed")
+    with alive:
+        code, said = push(lab, "study.tsv", STUDIES)
+        assert code == 1
+        assert "closed" in said
+        lab.sandbox.set_project("DEV-test", state="open")
+        assert lab.call("retry").code == 0
+        until(lambda: lab.sandbox.count("DEV-test", "study") == 6)
+
+
+def test_where_a_push_goes_must_be_plain(lab: Lab) -> None:
+    path = lab.folder / "study.tsv"
+    path.write_text(STUDIES)
+    result = lab.call("push", path)
+    assert result.code == 64
+    assert "DEV/other, DEV/test" in result.err
+    lab.sandbox.deny("DEV-other", "create")
+    (lab.folder / "state/user.json").unlink(missing_ok=True)
+    assert lab.call("push", path).code == 0
+
+
+def test_pushed_names_never_write_over_what_waits(lab: Lab) -> None:
+    lab.drop("study.tsv", STUDIES.replace("Title", "Waiting"))
+    lab.sandbox.set_project("DEV-test", state="closed")
+    with lab.daemon():
+        code, _ = push(lab, "study.tsv", STUDIES)
+        assert code == 1
+        names = sorted(path.name for path in lab.outbox.iterdir() if not path.name.startswith("."))
+        assert names == ["study-2.tsv", "study.tsv"]
+        assert "Waiting" in (lab.outbox / "study.tsv").read_text()
