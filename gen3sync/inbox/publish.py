@@ -91,7 +91,7 @@ class Folder:
         if sha256 is not None and found == sha256:
             return Standing.INTACT
         entry = self.entry(mirror)
-        if entry is not None and found in (entry.sha256, entry.next):
+        if entry is not None and found and found in (entry.sha256, entry.next):  # a link or folder has no hash
             return Standing.INTACT if sha256 is None else Standing.MISSING  # ours, but of a refresh cut short
         return Standing.EDITED
 

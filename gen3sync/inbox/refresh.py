@@ -73,9 +73,9 @@ class Refresher:
         with self._guard:
             lock = self._locks.setdefault((task.project, task.node), threading.Lock())
         with lock:
-            if not task.accept and all(self._newer(mirror, task.since) for mirror in task.mirrors):
-                return Done()
             started = self._clock.now()
+            if not task.accept and all(self._newer(mirror, task.since, started) for mirror in task.mirrors):
+                return Done()
             try:
                 return Done(self._exported(task, started, told))
             except NotDoneError as error:
@@ -89,10 +89,11 @@ class Refresher:
         """Writes down that a mirror was not even tried."""
         return self._kept(mirror, self._clock.now(), Outcome.GUARDED, str(held))
 
-    def _newer(self, mirror: Mirror, since: datetime) -> bool:
+    def _newer(self, mirror: Mirror, since: datetime, now: datetime) -> bool:
+        """Whether another thread exported it meanwhile. (An export in the future was made by a clock that was ahead.)"""
         past = self._memory.of(mirror)
         exported = past.exported_at
-        return exported is not None and exported > since and past.last is past.success
+        return exported is not None and since < exported <= now and past.last is past.success
 
     def _exported(self, task: Task, started: datetime, told: Told) -> tuple[Refresh, ...]:
         work = self._opened(task, started)

@@ -13,13 +13,18 @@ from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.schedule import Timing, period
 from gen3sync.ledger import MirrorKey, Outcome
 
+# More than this in the future, a check was made by a clock that was ahead since: nobody knows how old the mirror is.
+_AHEAD = 60.0
 # A mirror is stale when it missed two looks and a little more, unless `max_age` says otherwise.
 _GRACE = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorState:
-    """One mirror. `file` is below the inbox; `age` is seconds since the commons was last known to hold just this."""
+    """One mirror. `file` is below the inbox; `age` is seconds since the commons was last known to hold just this.
+
+    `age` is None when that never was, or when it cannot be told because the clock has been set back since.
+    """
 
     mirror: Mirror
     file: str
@@ -70,7 +75,8 @@ def _state(
 ) -> MirrorState:
     past = memory.of(mirror)
     last, success = past.last, past.success
-    age = max(0.0, (now - past.checked_at).total_seconds()) if past.checked_at is not None else None
+    age = (now - past.checked_at).total_seconds() if past.checked_at is not None else None
+    age = None if age is None or age < -_AHEAD else max(0.0, age)
     return MirrorState(
         mirror,
         mirror.name,
