@@ -25,7 +25,12 @@ def signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signature
         # More nodes than one query takes, and something was written between the queries: no one snapshot.
         return Unknown("the commons changed while its nodes were counted")
     return Signature(
-        first.project_id, first.state, first.ok, tuple(n for part in parts for n in part.nodes), first.pending
+        first.project_id,
+        first.state,
+        first.ok,
+        tuple(n for part in parts for n in part.nodes),
+        first.pending,
+        first.newest,
     )
 
 
@@ -35,6 +40,7 @@ def _signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signatur
         "project(project_id:$P){id state}",
         f'ok:_transaction_log_count({log},state:"SUCCEEDED")',
         f'pending:transaction_log({log},state:"PENDING",first:0){{id created_datetime}}',
+        "newest:transaction_log(program:$p,project:$c,last:1){id}",
     ]
     for node in map(checked, nodes):
         parts.append(f"n_{node}:_{node}_count(project_id:$P)")
@@ -73,7 +79,18 @@ def _read_signature(project: Project, nodes: Sequence[str], data: Mapping[str, o
         ok,
         tuple(signatures),
         tuple(sorted(waiting, key=lambda w: w.id)),
+        _newest(data.get("newest")),
     )
+
+
+def _newest(entries: object) -> int | None:
+    match entries:
+        case []:
+            return 0
+        case [{"id": id}] if str(id).isdigit():
+            return int(str(id))
+        case _:
+            return None
 
 
 def count(client: Asks, project: Project, node: str) -> int | Unknown | Nothing:
