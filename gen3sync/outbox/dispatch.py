@@ -6,6 +6,7 @@ Owns what goes into one request. Sending is `send.py`'s, what follows from the a
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from gen3sync.config import Blanks, OnInvalid
@@ -18,7 +19,7 @@ from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.planning import row_again
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Parcel
-from gen3sync.outbox.sizes import Sizes
+from gen3sync.outbox.sizes import START_ROWS, Sizes
 from gen3sync.outbox.work import Brake, Work
 from gen3sync.records.codec import Desired, desired
 from gen3sync.records.dictionary import Dictionary, NodeType
@@ -35,20 +36,25 @@ class Dispatcher:
     sizes: Sizes
     newest_transaction: int | None = None
     """The newest transaction known; where the search for a lost answer starts."""
-    _asked: bool = False
+    _asked: Future[object] | None = None
 
     def ask_newest(self, lookup: Lookup) -> None:
-        """Asks for the newest transaction, once: later ones are learnt from answers."""
-        if not self._asked:
-            newest = lookup.newest_transaction()
-            self._asked = isinstance(newest, int) or newest is None
-            self.newest_transaction = newest if isinstance(newest, int) else None
+        """Asks for the newest transaction, beside other questions, and once: later ones are learnt from answers."""
+        if self._asked is None:
+            self._asked = self.rooms.readers.submit(lookup.newest_transaction)
 
-    def next_parcel(self, work: Work, dictionary: Dictionary) -> Parcel | None:
-        """The drop's next request, its rows marked as in flight; None when nothing of it is ready."""
+    def _log_mark(self) -> int | None:
+        if self.newest_transaction is None and self._asked is not None:
+            newest = self._asked.result()
+            self.newest_transaction = newest if isinstance(newest, int) else None
+        return self.newest_transaction
+
+    def next_parcel(self, work: Work, dictionary: Dictionary, slots: int) -> Parcel | None:
+        """The drop's next request, its rows marked as in flight; None when nothing of it is ready. `slots` requests may
+        be sent now."""
         if work.brake is Brake.ON_TRIAL:
             return None  # the first request decides whether there is a second
-        rows = self._rows(work)
+        rows = self._rows(work, slots)
         if not rows:
             return None
         node_type = dictionary.nodes[rows[0].node]
@@ -86,13 +92,16 @@ class Dispatcher:
             dry_run,
         )
 
-    def _rows(self, work: Work) -> list[IndexedRow]:
+    def _rows(self, work: Work, slots: int) -> list[IndexedRow]:
         first = self.index.sendable(work.id, 1)
         if not first:
             return []
         # One submitter_id twice in a request fails it, whatever the node types (GEN3.md, "It refuses"). Rows of a drop
         # and node cannot share one, since `records` refuses twins, so nothing is left to check here.
-        return self.index.sendable(work.id, self.sizes.rows(first[0].node))
+        size = self.sizes.rows(first[0].node)
+        # The last rows are shared out evenly: the drop is through when its last request is.
+        share = -(-self.index.counts(work.id)[RowState.READY] // slots)
+        return self.index.sendable(work.id, min(size, max(share, START_ROWS)))
 
     def _body(
         self, work: Work, rows: list[IndexedRow], node_type: NodeType
@@ -128,7 +137,7 @@ class Dispatcher:
                 chunk.number,
                 len(rows),
                 tuple(f"{row.node} {row.key}" for row in rows),
-                self.newest_transaction,
+                self._log_mark(),
             )
         )
         self.rooms.failpoint("send: written in the ledger")

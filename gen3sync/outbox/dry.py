@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import reason_of
 from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.stock import Stock
 from gen3sync.records.codec import desired
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary
@@ -46,7 +48,7 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     """Plans a file. Raises TableError (an InputError) for a file that cannot be used, FolderError, and the errors of a
     commons that does not answer."""
     dictionary = rooms.catalog.dictionary()
-    lookup = Lookup(rooms.client, project, rooms.readers)
+    lookup = Lookup(rooms.client, project, rooms.readers, Stock(rooms.state / f"plan-{secrets.token_hex(4)}.stock"))
     sight = lookup.sight()
     if isinstance(sight, Refused | Failure):
         raise error_of(sight, f"looking at {project}")

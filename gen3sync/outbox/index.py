@@ -14,10 +14,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState
 
@@ -39,6 +41,7 @@ _COLUMNS = (
     "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail"
 )
 _OPEN = ",".join(str(int(state)) for state in OPEN_STATES)
+_Key = TypeVar("_Key", str, int)
 _VARIABLES = 500
 """Values in one IN (…): SQLite allows 999 in its oldest builds."""
 
@@ -69,6 +72,18 @@ class RejectedRow:
     detail: dict[str, Json]
     node: str
     submitter_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a plan says of one row. `waits_for` are records (node, key)."""
+
+    row: IndexedRow
+    state: RowState
+    action: Action
+    detail: dict[str, Json]
+    record_id: str | None = None
+    waits_for: tuple[tuple[str, str], ...] = ()
 
 
 class RowIndex:
@@ -257,26 +272,38 @@ class RowIndex:
 
     # --- moving rows on
 
-    def move(self, rows: Iterable[IndexedRow], state: RowState, **changes: Json) -> None:
-        """Puts rows into `state`; `changes` are columns set alike: action, chunk, tries, grp, detail, record_id."""
+    def move(self, rows: Sequence[IndexedRow], state: RowState, **changes: Json) -> None:
+        """Puts rows into `state`; `changes` are columns set alike for all (action, chunk, tries, grp, detail …)."""
         parts = "".join(f", {name}=?" for name in changes)
         values = [_dump(value) if isinstance(value, dict | list) else value for value in changes.values()]
-        self._db.execute("BEGIN")
-        for row in rows:
-            # What the caller holds of the row may be older than what the index knows.
-            (old,) = self._db.execute("SELECT state FROM rows WHERE id=?", (row.id,)).fetchone()
-            self._count(row.drop_id, RowState(old), state, 1)
-            self._db.execute(f"UPDATE rows SET state=?{parts} WHERE id=?", (int(state), *values, row.id))
-            if old == RowState.WAITING:
-                self._db.execute("DELETE FROM waits WHERE row_id=?", (row.id,))
-        self._db.execute("COMMIT")
+        with self._together():
+            for ids in _parts([row.id for row in rows]):
+                marks = ",".join("?" * len(ids))
+                # What the caller holds of a row may be older than what the index knows.
+                for drop_id, old, number in self._db.execute(
+                    f"SELECT drop_id, state, count(*) FROM rows WHERE id IN ({marks}) GROUP BY drop_id, state", ids
+                ).fetchall():
+                    self._count(drop_id, RowState(old), state, number)
+                    if old == RowState.WAITING:
+                        self._db.execute(f"DELETE FROM waits WHERE row_id IN ({marks})", ids)
+                self._db.execute(f"UPDATE rows SET state=?{parts} WHERE id IN ({marks})", (int(state), *values, *ids))
 
-    def wait_for(self, row: IndexedRow, parents: Iterable[tuple[str, str]], detail: Json) -> None:
-        """The row waits for records (node, key) to land."""
-        self.move([row], RowState.WAITING, detail=detail, action=Action.WAIT)
-        self._db.executemany(
-            "INSERT INTO waits VALUES (?,?,?,?)", ((row.id, row.drop_id, node, key) for node, key in parents)
-        )
+    def note(self, planned: Sequence[Noted]) -> None:
+        """What a plan says of rows that were NEW."""
+        with self._together():
+            self._db.executemany(
+                "UPDATE rows SET state=?, action=?, detail=?, record_id=? WHERE id=?",
+                (
+                    (int(one.state), one.action.value, _dump(one.detail or None), one.record_id, one.row.id)
+                    for one in planned
+                ),
+            )
+            for (drop_id, state), number in Counter((one.row.drop_id, one.state) for one in planned).items():
+                self._count(drop_id, RowState.NEW, state, number)
+            self._db.executemany(
+                "INSERT INTO waits VALUES (?,?,?,?)",
+                ((one.row.id, one.row.drop_id, node, key) for one in planned for node, key in one.waits_for),
+            )
 
     def mark_sent(self, rows: Iterable[tuple[IndexedRow, Action, Json]]) -> None:
         """Rows about to be sent: what for, and the values before. The first sending of a row wins."""
@@ -331,6 +358,12 @@ class RowIndex:
         self._counts.pop(drop_id, None)
 
     # --- within
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        yield
+        self._db.execute("COMMIT")
 
     def _again(self, where: str, values: Iterable[tuple[int, ...]]) -> int:
         total = 0
@@ -406,7 +439,7 @@ def _load(text: str | None) -> Json:
     return None if text is None else json.loads(text)
 
 
-def _parts(keys: Collection[str]) -> Iterator[list[str]]:
+def _parts(keys: Collection[_Key]) -> Iterator[list[_Key]]:
     listed = list(keys)
     for start in range(0, len(listed), _VARIABLES):
         yield listed[start : start + _VARIABLES]

@@ -34,6 +34,7 @@ from gen3sync.outbox.planning import Planner
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.sizes import Sizes
 from gen3sync.outbox.steps import Steps
+from gen3sync.outbox.stock import Stock
 from gen3sync.outbox.waits import Waits
 from gen3sync.outbox.work import Stage, Work
 
@@ -61,7 +62,7 @@ class Lane:
         self._not_before = 0.0
         scratch.parent.mkdir(parents=True, exist_ok=True)
         index = RowIndex(scratch)
-        lookup = Lookup(rooms.client, project, rooms.readers)
+        lookup = Lookup(rooms.client, project, rooms.readers, Stock(scratch.with_suffix(".stock")))
         sizes = Sizes(rooms.settings.outbox.target, rooms.settings.outbox.chunk_rows)
         lost = LostRequests(rooms.clock)
         for request in rooms.ledger.requests.unsettled(project):
@@ -102,6 +103,7 @@ class Lane:
             if thread.is_alive():
                 return False
         self._state.index.close()
+        self._state.lookup.clear()
         return True
 
     @property

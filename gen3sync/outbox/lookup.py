@@ -31,15 +31,17 @@ from gen3sync.commons.replies import (
     Unknown,
 )
 from gen3sync.names import Project
-from gen3sync.outbox.model import Json
+from gen3sync.outbox.stock import Record, Stock, key_of, together
+from gen3sync.records.merge import ContradictionError
 from gen3sync.records.pglower import pg_lower
 
-Record = Mapping[str, Json]
 Nothing = Refused | Failure
 _AT_ONCE = 500
 _MIXED = 500
 """What the commons answers when it is asked for records of several node types at once."""
 _MOST_QUESTIONS = 64
+_WORTH = 12
+"""A whole export is taken when the node has at most this many times the records that are wanted."""
 
 
 class Sight(StrEnum):
@@ -53,21 +55,25 @@ class Sight(StrEnum):
 class Lookup:
     """Questions about one project. Thread-safe. Each answers data, or what kept it from being had."""
 
-    def __init__(self, client: CommonsClient, project: Project, pool: Executor | None = None) -> None:
-        self._client, self._project, self._pool = client, project, pool
+    def __init__(self, client: CommonsClient, project: Project, pool: Executor, stock: Stock) -> None:
+        self._client, self._project, self._pool, self._stock = client, project, pool, stock
         self._lock = threading.Lock()
         self._sight: Sight | None = None
+        self._counted: tuple[str, int] | None = None
+        self._counts: dict[str, int] = {}
         self.why = ""
         """Why sight is less than full, for the receipt."""
 
-    def sight(self, *, fresh: bool = False) -> Sight | Nothing:
-        """How well the project can be seen; asked once, and again when `fresh`."""
+    def sight(self, node: str | None = None) -> Sight | Nothing:
+        """How well the project can be seen; asked once. `node` is counted in the same question, for `stored` to use."""
         with self._lock:
-            if self._sight is not None and not fresh:
+            if self._sight is not None:
                 return self._sight
-        seen = queries.signature(self._client, self._project, [])
+        seen = queries.signature(self._client, self._project, [node] if node else [])
         match seen:
             case Signature():
+                part = seen.node(node) if node else None
+                self._counted = (node, part.count) if node and part else None
                 return self._set(Sight.FULL, "")
             case Unknown(reason):
                 may = self._may_read()
@@ -91,21 +97,37 @@ class Lookup:
         with self._lock:
             self._sight = None
 
-    def stored(self, node: str, submitter_ids: Mapping[str, str]) -> dict[str, Record] | Nothing:
-        """Records of `node` by key; `submitter_ids` are the wanted ones by key."""
+    def stored(self, node: str, wanted: Mapping[str, str], *, of: int = 0) -> dict[str, Record] | Nothing:
+        """Records of `node` by key; `wanted` are submitter_ids by key. `of` says how many will be asked for in all:
+        when that is much of the node, it is exported whole, and kept until `clear`."""
         sight = self.sight()
-        match sight:
-            case Sight.FULL:
-                known = queries.find_ids(self._client, self._project, node, submitter_ids.values())
-                if not isinstance(known, dict):
-                    return known
-                wanted = {pg_lower(one.submitter_id): one for one in known.values()}
-                return self.by_id([one.id for key, one in wanted.items() if key in submitter_ids])
-            case Sight.EXPORTS:
-                return self._from_export(node, submitter_ids)
-            case Sight.BLIND:
+        if sight is Sight.BLIND:
+            return {}
+        if not isinstance(sight, Sight):
+            return sight
+        many = max(of, len(wanted))
+        whole = sight is Sight.EXPORTS
+        if not whole and not self._stock.has(node):
+            about = self._counts.get(node) or self._count(node)
+            if about == 0:
                 return {}
-        return sight
+            whole = about is not None and about <= _WORTH * many
+        if whole or self._stock.has(node):
+            return self._from_export(node, wanted, keep=many > len(wanted))
+        known = queries.find_ids(self._client, self._project, node, wanted.values())
+        if not isinstance(known, dict):
+            return known
+        ids = {pg_lower(one.submitter_id): one.id for one in known.values()}
+        return self.by_id([id for key, id in ids.items() if key in wanted])
+
+    def grew(self, node: str, number: int) -> None:
+        """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
+        if node in self._counts:
+            self._counts[node] += number
+
+    def clear(self) -> None:
+        """What was exported is getting old."""
+        self._stock.clear()
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Record] | Nothing:
         """Records of one node by key of their submitter_id."""
@@ -173,42 +195,44 @@ class Lookup:
             return permissions
         return permissions.may_read(self._project) or not permissions.known
 
-    def _from_export(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
-        found: dict[str, Record] = {}
+    def _count(self, node: str) -> int | None:
+        """How many records the node has just now; None where that cannot be told."""
+        counted, self._counted = self._counted, None
+        if counted is not None and counted[0] == node:
+            self._counts[node] = counted[1]
+            return counted[1]
+        seen = queries.signature(self._client, self._project, [node])
+        part = seen.node(node) if isinstance(seen, Signature) else None
+        if part is not None:
+            self._counts[node] = part.count
+        return part.count if part is not None else None
+
+    def _from_export(self, node: str, wanted: Mapping[str, str], *, keep: bool) -> dict[str, Record] | Nothing:
+        if self._stock.has(node):
+            return self._stock.records(node, wanted)
         export = self._client.export_node(self._project, node)
         if isinstance(export, Refused | Failure):
             return export
         try:
             with export:
-                for record in ijson.items(export, "data.item", use_float=True):
-                    key = pg_lower(str(record.get("submitter_id")))
-                    if key in wanted:
-                        found[key] = _joined(found.get(key), record)
+                pieces = ijson.items(export, "data.item", use_float=True)
+                if keep:
+                    self._stock.fill(node, pieces)
+                    return self._stock.records(node, wanted)
+                return together((piece for piece in pieces if key_of(piece) in wanted), wanted)
         except ExportBroken as error:
             return error.broken
         except ijson.JSONError as error:
             return Broken(f"The commons' export of {node} ends too early ({error}).", BrokenCause.CONTENT)
-        return found
+        except ContradictionError as error:
+            return Broken(str(error), BrokenCause.CONTENT)
 
     def _map(
         self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]
     ) -> list[tuple[Record, ...] | Nothing]:
-        if self._pool is None or len(parts) < 2:
+        if len(parts) < 2:
             return [ask(part) for part in parts]
         return list(self._pool.map(ask, parts))
-
-
-def _joined(before: Record | None, record: Record) -> Record:
-    """Records of nodes with several links come in pieces, each with part of the links (GEN3.md, "Exporting")."""
-    if before is None:
-        return dict(record)
-    out = dict(before)
-    for name, value in record.items():
-        if isinstance(value, list) and isinstance(out.get(name), list) and value != out[name]:
-            out[name] = [*out[name], *(item for item in value if item not in out[name])]
-        else:
-            out.setdefault(name, value)
-    return out
 
 
 def may_pass(failure: Refused | Failure) -> bool:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.failpoint import FailPoint
-from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.index import Noted, RowIndex
 from gen3sync.outbox.lookup import Lookup, Nothing, Sight
-from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
+from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work, row_of
 from gen3sync.records.codec import desired
 from gen3sync.records.compare import compare
@@ -39,6 +40,11 @@ class Planner:
     locked: dict[str, int] = field(default_factory=dict)
     _there: dict[str, set[str]] = field(default_factory=dict)
 
+    def next_node(self, work: Work) -> str | None:
+        """The node type of the next batch."""
+        rows = self.index.batch(work.id, RowState.NEW, 1)
+        return rows[0].node if rows else None
+
     def plan_some(self, work: Work, dictionary: Dictionary, rules: Rules) -> Counter[Action] | Nothing:
         """Plans the next batch of a drop's NEW rows. Answers what was planned, or what kept it from asking."""
         rows = self.index.batch(work.id, RowState.NEW, BATCH)
@@ -47,7 +53,9 @@ class Planner:
             return Counter()
         node_type = dictionary.nodes[rows[0].node]
         plan_input = [PlanRow(row, desired(row_again(work, row), node_type)) for row in rows]
-        stored = self.lookup.stored(node_type.name, {row.key: row.submitter_id for row in rows})
+        wished = {row.key: row.submitter_id for row in rows}
+        many = self.index.counts(work.id)[RowState.NEW] if work.first_pass else 0
+        stored = self.lookup.stored(node_type.name, wished, of=many)
         if isinstance(stored, Refused | Failure):
             return stored
         wanted: set[Parent] = set()
@@ -61,15 +69,21 @@ class Planner:
         named = self.lookup.named(ids_to_ask(plan_input, stored))
         done: Counter[Action] = Counter()
         by_line = {row.line: row for row in rows}
+        noted: list[Noted] = []
         for plan in plan_rows(plan_input, stored, lambda p: states[parent_key(p)], node_type, rules, named):
             done[plan.action] += 1
-            self._note(work, by_line[plan.line], plan, stored.get(plan.key), node_type)
+            noted.append(self._note(work, by_line[plan.line], plan, stored.get(plan.key), node_type))
+        self.index.note(noted)
+        if work.first_pass and not self.index.counts(work.id)[RowState.NEW]:
+            work.first_pass = False
+            self.lookup.clear()
         self.failpoint("plan: batch")
         return done
 
     def landed(self, node: str, keys: Collection[str]) -> int:
         """Records are there now; rows that waited for them are planned again. Returns how many."""
         self._remember(node, keys)
+        self.lookup.grew(node, len(keys))
         return self.index.release(node, keys)
 
     def forget_parents(self) -> None:
@@ -122,36 +136,34 @@ class Planner:
             self._there.clear()
         self._there.setdefault(node, set()).update(keys)
 
-    def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: object, node_type: NodeType) -> None:
+    def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: Record | None, node_type: NodeType) -> Noted:
         for link in plan.links_not_removed:
-            work.links_not_removed[str(link)] += 1
-        detail: dict[str, object] = {}
+            work.links_not_removed[link] += 1
+        detail: dict[str, Json] = {}
         if plan.erased:
             detail["erased"] = [change.column for change in plan.erased]
         match plan.action:
             case Action.REJECT:
-                self.index.move([row], RowState.REJECTED, action=plan.action.value, detail=detail_of(plan.problems))
+                return Noted(row, RowState.REJECTED, plan.action, detail_of(plan.problems))
             case Action.UNCHANGED if row.sent is not None:
                 # An earlier life, or a request whose answer was lost, wrote it; the comparison just proved it.
-                self.index.move([row], RowState.DONE, action=row.sent.value, record_id=plan.record_id)
+                return Noted(row, RowState.DONE, row.sent, row.detail, plan.record_id)
             case Action.UNCHANGED:
-                self.index.move([row], RowState.UNCHANGED, action=plan.action.value, record_id=plan.record_id)
+                return Noted(row, RowState.UNCHANGED, plan.action, {}, plan.record_id)
             case Action.ERASE:
-                self.index.move([row], RowState.GUARDED, action=plan.action.value, detail=detail)
+                return Noted(row, RowState.GUARDED, plan.action, detail)
             case Action.WAIT:
-                parents = [parent_key(parent) for parent in plan.waiting_for]
+                parents = tuple(parent_key(parent) for parent in plan.waiting_for)
                 detail["waiting"] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
-                self.index.wait_for(row, parents, detail)
+                return Noted(row, RowState.WAITING, plan.action, detail, None, parents)
             case Action.CREATE | Action.UPDATE:
-                if isinstance(record, dict):
+                if record is not None:
                     cells = mirror_row(record, node_type)
                     columns = work.columns(row.shape) or tuple(cells)
                     detail["before"] = {column: cells[column] for column in columns if column in cells}
                     if str(record.get("submitter_id")) != row.submitter_id:
                         work.renamed.append((str(record.get("submitter_id")), row.submitter_id))
-                self.index.move(
-                    [row], RowState.READY, action=plan.action.value, detail=detail, record_id=plan.record_id
-                )
+                return Noted(row, RowState.READY, plan.action, detail, plan.record_id)
 
 
 def row_again(work: Work, row: IndexedRow) -> Row:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-START_ROWS = 100
-GROWTH = 2.0
-"""At most this many times more rows than the last request had: one lucky request proves little."""
+START_ROWS = 20
+GROWTH = 25.0
+"""At most this many times more rows than the last request had: one lucky request proves only so much."""
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ class Steps:
     ended: Callable[[Drop], None]
     unproven: dict[int, list[Answer]] = field(default_factory=dict)
     """Landed requests whose proof was not asked for yet, by drop."""
+    _asking: int = 0
 
     def __post_init__(self) -> None:
         self._consequences = Consequences(self.lane)
@@ -78,8 +79,9 @@ class Steps:
         outbox = self.lane.rooms.settings.outbox
         if outbox.on_invalid is OnInvalid.REJECT and not work.tried and self._all_tried(work):
             return True
-        if counts[RowState.READY] and self.lane.in_flight < outbox.parallel:
-            return self._send(work)
+        slots = outbox.parallel - self.lane.in_flight
+        if counts[RowState.READY] and slots > 0:
+            return self._send(work, slots)
         if not work.in_flight and not work.proving and self.lane.index.open_count(work.id) == 0:
             work.stage = Stage.ARCHIVE
             return True
@@ -92,14 +94,13 @@ class Steps:
         if not lane.rooms.gate.enter():
             return False
         lane.put(work, DropState.PLANNING)
-        sight = lane.lookup.sight()
+        lane.dispatcher.ask_newest(lane.lookup)
+        sight = lane.lookup.sight(lane.planner.next_node(work))
         if isinstance(sight, Refused | Failure):
             lane.not_had(work, sight)
             return False
         outbox = lane.rooms.settings.outbox
         rules = Rules(outbox.blanks, outbox.send, work.drop.allow_erase, sight is Sight.BLIND)
-        if sight is Sight.FULL:
-            lane.dispatcher.ask_newest(lane.lookup)
         done = lane.planner.plan_some(work, lane.rooms.catalog.dictionary(), rules)
         if isinstance(done, Refused | Failure):
             lane.not_had(work, done)
@@ -126,11 +127,11 @@ class Steps:
 
     # --- send
 
-    def _send(self, work: Work) -> bool:
+    def _send(self, work: Work, slots: int) -> bool:
         lane = self.lane
         if not lane.rooms.gate.enter():
             return False
-        parcel = lane.dispatcher.next_parcel(work, lane.rooms.catalog.dictionary())
+        parcel = lane.dispatcher.next_parcel(work, lane.rooms.catalog.dictionary(), slots)
         if parcel is None:
             lane.rooms.gate.left()
             return False
@@ -172,9 +173,9 @@ class Steps:
     # --- prove
 
     def _prove(self, work: Work) -> bool:
-        """Asks for the proof of what landed, one question at a time, as many requests in it as may go together."""
+        """Asks for the proof of what landed: few questions at a time, as many requests in each as may go together."""
         waiting = self.unproven.get(work.id)
-        if not waiting or work.proving:
+        if not waiting or self._asking >= self.lane.rooms.settings.outbox.parallel:
             return False
         node, rows = waiting[0].parcel.chunk.node, 0
         some: list[Answer] = []
@@ -187,6 +188,7 @@ class Steps:
         if not waiting:
             del self.unproven[work.id]
         work.proving += len(some)
+        self._asking += 1
         lane = self.lane
         future = lane.rooms.provers.submit(gather, lane.lookup, some, lane.rooms.readers)
         future.add_done_callback(lambda done: self.call(partial(self._proven, work, len(some), done)))
@@ -194,6 +196,7 @@ class Steps:
 
     def _proven(self, work: Work, number: int, done: Future[list[Evidence]]) -> None:
         work.proving -= number
+        self._asking -= 1
         for evidence in done.result():
             act(self.lane, work, evidence)
         self.lane.release_followers()

@@ -50,6 +50,8 @@ class Work:
     shapes: dict[tuple[str, ...], int] = field(default_factory=dict)
     rows_read: int = 0
     bad_rows: int = 0
+    first_pass: bool = True
+    """Its rows are planned for the first time; nothing of it was sent in this life."""
     in_flight: int = 0
     lost: int = 0
     requests: int = 0
