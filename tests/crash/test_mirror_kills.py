@@ -1,0 +1,123 @@
+"""A refresh is killed at every step: SIGKILL at each change of the disk and each commit of the ledger on its way.
+
+After each kill a reader finds whole files, old or new; the next start cleans up, and the next look shows the commons.
+`make test` visits every kind of step; with GEN3SYNC_KILLS larger than 20 every single one is visited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.crash.nursery import Nursery
+from tests.scenario.inbox_house import House, study
+from tests.scenario.mirror_faults.kit import BOTH, FILE, JSON, fresh, later, mirrored, read, shown
+
+THOROUGH = int(os.environ.get("GEN3SYNC_KILLS", "20")) > 20
+NAMES = [f"ST-{number}" for number in range(5)]
+
+
+@contextmanager
+def shop(folder: Path) -> Iterator[House]:
+    """Two mirrors of one node, one of which needs a list of what it cannot say."""
+    with mirrored(folder, mirror=BOTH) as h:
+        study(h.sandbox, *NAMES, title="null")
+        h.look()
+        yield h
+
+
+def change(h: House, title: str) -> None:
+    study(h.sandbox, *NAMES, title=title, keywords=["a,b"])
+    later(h, 60)
+
+
+def life(h: House, nursery: Nursery, point: str | None = None, nth: int = 1) -> dict[str, int] | None:
+    """Lets another process look; the points it passed, or None when it was killed."""
+    mirror = [{**each, "format": each.get("format", "tsv")} for each in BOTH]
+    birth = {"folder": str(h.folder), "url": h.sandbox.url, "at": h.clock.now().isoformat(), "mirror": mirror}
+    pid, channel = nursery.bear("tests.crash.mirror_life:live", {**birth, "point": point, "nth": nth})
+    with channel, channel.makefile("rb") as told:
+        line = told.readline()
+    status = nursery.join(pid)
+    if line:
+        assert status == 0
+        found: dict[str, int] = json.loads(line)
+        return found
+    assert status == -signal.SIGKILL, f"the life ended with {status}"
+    return None
+
+
+def whole(h: House, old: str, new: str) -> None:
+    """What a reader finds: each file of one state, none in pieces, none missing; indexes that can be read."""
+    files = shown(h)
+    assert {FILE, JSON} <= files.keys()
+    for name in (FILE, JSON):
+        titles = {title for title in (old, new) if title.encode() in files[name]}
+        assert len(titles) == 1, f"{name} holds {titles}"
+        assert files[name].count(titles.pop().encode()) == len(NAMES)
+    rows = json.loads(files[JSON])["data"]
+    assert sorted(each["submitter_id"] for each in rows) == NAMES
+    assert json.loads((h.folder / "inbox/DEV/test/.gen3sync.json").read_bytes())["files"].keys() == {
+        "study.tsv",
+        "study.json",
+    }
+
+
+def steps(h: House, nursery: Nursery) -> list[tuple[str, int]]:
+    """Every step of a life that has something to refresh, as point and occurrence."""
+    h.close()
+    change(h, "title counted")
+    passed = life(h, nursery)
+    assert passed is not None
+    h.build()
+    every = [(point, nth) for point, count in sorted(passed.items()) for nth in range(1, count + 1)]
+    return every if THOROUGH else [step for number, step in enumerate(every) if step[1] == 1 or number % 4 == 0]
+
+
+@pytest.mark.timeout(600 if THOROUGH else 120)
+def test_killed_at_each_step(tmp_path: Path, nursery: Nursery) -> None:
+    with shop(tmp_path) as h:
+        killed, before = 0, "title counted"
+        visited = steps(h, nursery)
+        assert len(visited) > 30
+        for number, (point, nth) in enumerate(visited):
+            title = f"title {number:04}"
+            h.close()
+            change(h, title)
+            killed += life(h, nursery, point, nth) is None
+            whole(h, before, title)
+            h.build()
+            later(h, 3600)
+            h.look()
+            whole(h, title, title)
+            assert not [name for name in h.files() if ".local-" in name], "taken for somebody's edit"
+            reading = read(h)
+            assert reading.reasons == (), (point, nth)
+            assert "true 0 s ago" in " ".join(reading.screen.split())
+            fresh(h, FILE, JSON, outcome=h.look()[FILE].outcome)
+            before = title
+        assert killed == len(visited), "a step that was counted was not reached again"
+
+
+def test_temporary_files_of_a_killed_writer_are_gone_after_a_restart(tmp_path: Path, nursery: Nursery) -> None:
+    """Also when nothing has changed since, so that nothing is exported."""
+    with shop(tmp_path) as h:
+        h.close()
+        change(h, "title one")
+        assert life(h, nursery, "files: written", 2) is None
+        left = [path.name for path in tmp_path.rglob("*") if ".gen3sync-tmp-" in path.name or path.suffix == ".new"]
+        assert len(left) >= 2, left
+        h.sandbox.faults.answer(502, times=None, path="/export")
+        h.build()
+        h.look()
+        left = [path.name for path in tmp_path.rglob("*") if ".gen3sync-tmp-" in path.name or path.suffix == ".new"]
+        assert left == []
+        assert read(h).mirror().outcome == "failed"
+        h.sandbox.faults.clear()
+        fresh(h, FILE, JSON)
