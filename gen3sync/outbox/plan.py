@@ -17,6 +17,8 @@ from gen3sync.records.compare import Change, Comparison, compare, identity_probl
 from gen3sync.records.dictionary import NodeType
 from gen3sync.records.pglower import pg_lower
 
+_URLS = "urls"
+
 
 class ParentState(Enum):
     """Whether a parent is there."""
@@ -86,6 +88,8 @@ def plan_row(
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     waiting = tuple(p for p in needed_parents(desired, found, node_type) if parent_state(p) is not ParentState.STORED)
     changes = _changes([*found.changes, *([found.renamed] if found.renamed else [])]) if found else ()
+    if found and _URLS in desired.unseen:
+        changes = (*changes, ColumnChange(_URLS, None, desired.unseen[_URLS]))
     erased = _changes(found.erased) if found else ()
     action = _action(desired, found, rules)
     problems: tuple[Reason, ...] = ()
@@ -141,7 +145,8 @@ def parent_key(parent: Parent) -> tuple[str, str]:
 def _action(desired: Desired, found: Comparison | None, rules: Rules) -> Action:
     # Where nothing can be read, any blank cell may erase something.
     erases = bool(found.erased) if found is not None else rules.blind and bool(desired.blanks)
-    changes = found is None or bool(found.changes or found.renamed)
+    # Where the data lies is kept in the file index and not read back: it may be new, so it is sent.
+    changes = found is None or bool(found.changes or found.renamed or _URLS in desired.unseen)
     if erases and not rules.erase_allowed:
         match rules.blanks:
             case Blanks.GUARD:
