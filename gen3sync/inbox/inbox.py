@@ -34,6 +34,7 @@ from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.refresh import Refresher
 from gen3sync.inbox.rounds import Result, Round, Rounds
 from gen3sync.inbox.state import InboxStatus, inbox_status
+from gen3sync.inbox.work import sweep
 from gen3sync.ledger import EventLevel, Ledger, Outcome, Refresh
 from gen3sync.names import Project
 
@@ -65,6 +66,8 @@ class Inbox:
         self._ledger = ledger
         self._heartbeat = heartbeat
         self._stop = threading.Event()
+        copies = settings.state.path / "mirrors"
+        sweep(copies)
         self._memory = Memory(ledger)
         self._folder = Folder(settings.inbox.path, _address(client))
         horizon = timedelta(seconds=settings.commons.horizon)
@@ -75,7 +78,7 @@ class Inbox:
             self._memory,
             self._folder,
             clock,
-            settings.state.path / "mirrors",
+            copies,
             max_shrink=settings.inbox.max_shrink,
             horizon=horizon,
         )

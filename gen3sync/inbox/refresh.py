@@ -90,7 +90,7 @@ class Refresher:
         return self._kept(mirror, self._clock.now(), Outcome.GUARDED, str(held))
 
     def _newer(self, mirror: Mirror, since: datetime, now: datetime) -> bool:
-        """Whether another thread exported it meanwhile. (An export in the future was made by a clock that was ahead.)"""
+        """Whether another thread exported it meanwhile. One in the future was exported by a clock that was ahead."""
         past = self._memory.of(mirror)
         exported = past.exported_at
         return exported is not None and since < exported <= now and past.last is past.success

@@ -81,6 +81,15 @@ def fresh_copy(path: Path) -> Iterator[Copy]:
         yield copy
 
 
+def sweep(copies: Path) -> None:
+    """Removes what refreshes left that were killed on their way. Not while a refresh runs."""
+    left = {".new", ".notes", *(f".{format.value}" for format in Format)}
+    for path in copies.rglob("*"):
+        if path.suffix in left and path.is_file():
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def clean(work: Work) -> None:
     """Removes what a refresh made on its way."""
     spools = [work.spool(format) for format in Format]
