@@ -14,11 +14,12 @@ from typing import Any, TextIO
 
 from gen3sync.names import printable
 from gen3sync.outbox.index import RejectedRow, RowIndex
-from gen3sync.outbox.model import Action, RowState
+from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
 from gen3sync.records.delimited import quote
 from gen3sync.records.header import OURS
+from gen3sync.records.pglower import pg_lower
 from gen3sync.records.rows import Form
 
 
@@ -64,7 +65,7 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
                 out.write("\t".join(columns) + "\n")
                 tables[columns] = (path, out)
             tables[columns][1].write("\t".join(quote(str(before.get(c, ""))) for c in columns) + "\n")
-            linked.update(c for c in columns if "." in c)
+            linked.update(c for c in columns if "." in c and _adds(work, row, c, str(before[c])))
             restores += 1
     finally:
         for _path, out in tables.values():
@@ -72,9 +73,18 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
     cannot = []
     if created:
         cannot.append(f"{created} new records stay: a PUT cannot delete.")
-    if linked and restores:
+    if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
     return [path for path, _ in tables.values()], {"restores": restores, "cannot": cannot}
+
+
+def _adds(work: Work, row: IndexedRow, column: str, before: str) -> bool:
+    """Whether the row links to a parent in `column` that was not linked before. JSON rows are not looked into."""
+    if not isinstance(row.cells, list):
+        return True
+    comma = "#" if work.table is not None and work.table.form is Form.CSV else ","
+    wanted = {pg_lower(one.strip()) for one in str(row.cells[work.columns(row.shape).index(column)]).split(comma)}
+    return bool(wanted - {pg_lower(one.strip()) for one in before.split(",")} - {"", "null"})
 
 
 def _told(row: RejectedRow) -> tuple[str, str]:
