@@ -112,23 +112,25 @@ class World:
 
     folder: Path
     sandbox: Sandbox
-    nursery: Nursery
+    nursery: Nursery | None
     options: str = ""
-    commons: str = ""
     seed: int = 1
+    speed: float = SPEED
+    horizon: float = HORIZON
     history: dict[Key, list[Version]] = field(default_factory=lambda: defaultdict(list))
     dropped: list[Dropped] = field(default_factory=list)
     foreign: bool = False
     life: Life | None = None
 
     def __post_init__(self) -> None:
-        self.clock = SwiftClock(time.time(), SPEED)
+        self.clock = SwiftClock(time.time(), self.speed)
         self.outbox = self.folder / "outbox"
         self.sandbox.write_api_key(self.folder / "key.json")
         self.sandbox.set_token_lifetime(30 * 86_400)
+        settle = f"{0.01 * self.speed:.2f}s"
         (self.folder / "gen3sync.toml").write_text(
-            f'[commons]\nurl = "{self.sandbox.url}"\ncredentials = "key.json"\nhorizon = "{HORIZON:.0f}s"\n'
-            f'{self.commons}\n[outbox]\npath = "outbox"\nsettle = "0.5s"\nlink_grace = "{GRACE:.0f}s"\n{self.options}\n'
+            f'[commons]\nurl = "{self.sandbox.url}"\ncredentials = "key.json"\nhorizon = "{self.horizon:.0f}s"\n'
+            f'\n[outbox]\npath = "outbox"\nsettle = "{settle}"\nlink_grace = "{GRACE:.0f}s"\n{self.options}\n'
             '[inbox]\npath = "inbox"\n[state]\npath = "state"\n'
         )
         for name in ("outbox", "inbox", "state"):
@@ -169,6 +171,7 @@ class World:
     def begin(self, point: str | None = None, nth: int = 1) -> None:
         """Starts an engine, which may be told where to die. Raises Died."""
         assert self.life is None
+        assert self.nursery is not None
         birth = {
             "folder": str(self.folder),
             "origin": self.clock.origin,
@@ -427,11 +430,11 @@ def _seconds(moment: str) -> float:
 
 
 @contextmanager
-def world_in(folder: Path, nursery: Nursery, options: str = "", commons: str = "", seed: int = 1) -> Iterator[World]:
+def world_in(folder: Path, nursery: Nursery | None, options: str = "", **given: Any) -> Iterator[World]:
     """A new world; nothing of it runs afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     with Sandbox(projects=(PROJECT,)) as sandbox:
-        world = World(folder, sandbox, nursery, options, commons, seed)
+        world = World(folder, sandbox, nursery, options, **given)
         try:
             yield world
         finally:

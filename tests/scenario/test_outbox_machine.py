@@ -171,6 +171,19 @@ class Machine(RuleBasedStateMachine):
             self.let_go()
         self.ask("quiet")
 
+    @rule(name=PLACES, text=files())
+    def drop_and_work(self, name: str, text: str) -> None:
+        """What happens most of the time."""
+        self.drop(name, text)
+        self.work()
+
+    @rule()
+    def work(self) -> None:
+        if not self.alive:
+            self.start(None, 1)
+        elif not self.waiting:
+            self.quiet()
+
     @precondition(lambda self: self.alive)
     @rule()
     def nudge(self) -> None:
