@@ -62,7 +62,7 @@ def reason_of(problem: Problem) -> Reason:
 def _fault(problem: Problem) -> Reason:
     """A problem of the file as a whole: no rejects file says its line, so the sentence does."""
     where = f"Line {problem.line}: " if problem.line is not None else ""
-    return Reason(problem.kind.value.upper(), where + problem.message, problem.column, problem.remedy)
+    return Reason(problem.kind.value.upper(), where + problem.message, None, problem.remedy)
 
 
 def detail_of(reasons: tuple[Reason, ...]) -> dict[str, Json]:

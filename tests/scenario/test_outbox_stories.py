@@ -99,10 +99,32 @@ def test_an_edited_file_sends_only_the_changed_rows(seeded: Bench) -> None:
     assert put.body.count(b"\n") == 3
     undo = seeded.folder / "sent/DEV/test/subject-2.tsv.undo.tsv"
     assert len(undo.read_text().splitlines()) == 3
+    assert seeded.receipt("subject-2.tsv")["undo"] == {"restores": 2, "cannot": []}
     seeded.drop("undo.tsv", undo.read_bytes())
     [drop] = seeded.once().ended
     assert drop.counts["updated"] == 2
     assert {r["species"] for r in seeded.sandbox.records("DEV-test", "subject")} == {"human"}
+
+
+def test_links_that_a_file_adds_are_told_where_undo_cannot_remove_them(seeded: Bench) -> None:
+    seeded.drop("studies.tsv", table("type submitter_id projects.code", "study S2 test", "study S3 test"))
+    seeded.once()
+    head = "type submitter_id studies.submitter_id year"
+    seeded.drop("publication.tsv", table(head, "publication B1 S1,S2 2020"))
+    seeded.once()
+    seeded.drop("publication.tsv", table(head, "publication B1 s2,S1 2021"))
+    seeded.once()
+    assert seeded.receipt("publication-2.tsv")["undo"]["cannot"] == []
+    seeded.drop("publication.tsv", table(head, "publication B1 S3,S1 2021"))
+    seeded.once()
+    [cannot] = seeded.receipt("publication-3.tsv")["undo"]["cannot"]
+    assert "studies.submitter_id" in cannot
+
+
+def test_a_fault_of_the_file_begins_with_its_line(bench: Bench) -> None:
+    bench.drop("study.tsv", STUDY.replace("type\t", "kind\t"))
+    bench.once()
+    assert bench.receipt("study.tsv", "rejected")["reason"].startswith("Line 1: ")
 
 
 def test_a_half_copied_file_is_taken_when_it_is_whole(bench: Bench) -> None:
