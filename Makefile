@@ -29,8 +29,9 @@ floors: $(STAMP) ## import-linter: the arrows between the rooms point down
 tests: $(STAMP) ## pytest on all cores
 	$(BIN)/pytest -n auto $(PYTEST_ARGS)
 
-crash: $(STAMP) ## the long crash tests: real kills, hundreds of them
-	GEN3SYNC_KILLS=300 $(BIN)/pytest -n auto tests/crash $(PYTEST_ARGS)
+crash: $(STAMP) ## the long ones: hundreds of real kills, and a deep run of the state machine
+	GEN3SYNC_KILLS=300 GEN3SYNC_EXAMPLES=500 GEN3SYNC_STEPS=30 \
+		$(BIN)/pytest -n auto tests/crash tests/scenario/test_outbox_machine.py $(PYTEST_ARGS)
 
 format: $(STAMP) ## write the files as ruff likes them
 	$(BIN)/ruff check --fix
