@@ -66,7 +66,7 @@ class Lane:
         sizes = Sizes(rooms.settings.outbox.target, rooms.settings.outbox.chunk_rows)
         lost = LostRequests(rooms.clock)
         for request in rooms.ledger.requests.unsettled(project):
-            lost.add(request)
+            lost.add(request, earlier=True)
         planner = Planner(index, lookup, rooms.failpoint, lost.keys())
         dispatcher = Dispatcher(rooms, index, project, sizes)
         self._state = LaneState(rooms, project, index, lookup, planner, dispatcher, lost)

@@ -33,6 +33,10 @@ class LostRequest:
 
     request: Request
     next_look: float
+    since: float
+    """When it was lost, or when this life of the daemon began."""
+    earlier: bool = False
+    """An earlier life sent it."""
     looks: int = 0
 
 
@@ -60,8 +64,15 @@ class LostRequests:
     clock: Clock
     requests: list[LostRequest] = field(default_factory=list)
 
-    def add(self, request: Request) -> None:
-        self.requests.append(LostRequest(request, self.clock.monotonic() + FIRST_LOOK))
+    def add(self, request: Request, *, earlier: bool = False) -> None:
+        now = self.clock.monotonic()
+        self.requests.append(LostRequest(request, now + FIRST_LOOK, now, earlier))
+
+    def age(self, one: LostRequest) -> timedelta:
+        """How long nothing was heard of it. The wall clock is asked only about what an earlier life sent: setting the
+        clock forward must not make a request look dead that the commons is still at."""
+        elapsed = timedelta(seconds=self.clock.monotonic() - one.since)
+        return max(elapsed, self.clock.now() - one.request.started_at) if one.earlier else elapsed
 
     def due(self) -> LostRequest | None:
         now = self.clock.monotonic()

@@ -102,8 +102,7 @@ class Waits:
         if isinstance(sight, Refused | Failure):
             lane.lost.looked(one)
             return False
-        age = lane.rooms.clock.now() - one.request.started_at
-        known = fate(entry, age, lane.rooms.settings.commons.horizon)
+        known = fate(entry, lane.lost.age(one), lane.rooms.settings.commons.horizon)
         if known is Fate.UNKNOWN:
             lane.lost.looked(one)
             return False

@@ -25,6 +25,8 @@ from tests.scenario.outbox_bench import Bench, table
 PATIENCE = 20.0
 TICK = 0.005
 """Seconds of real time between two looks."""
+HORIZON = 120
+"""Seconds (of the story's clock) after which a request without an answer can no longer be at work."""
 PACE = 2.0
 """Seconds that the story's clock goes on between two looks."""
 
@@ -45,7 +47,7 @@ class Story(Bench):
 
     def __init__(self, folder: Path, sandbox: Sandbox, options: str = "", commons: str = "") -> None:
         folder.mkdir(exist_ok=True)
-        super().__init__(folder, sandbox, options, commons)
+        super().__init__(folder, sandbox, options, f'horizon = "{HORIZON}s"\n{commons}')
         self.clock = self.time = ManualClock(SystemClock().now())
         self.dropped: set[str] = set()
         """SHA-256 of every content that was meant to arrive."""

@@ -133,7 +133,7 @@ def test_a_504_is_not_a_no(story: Story) -> None:
     with story.running() as days:
         days.until(lambda: days.ledger.requests.unsettled() and hold.fault.waiting, "a lost request", pace=0.2)
         days.hears("no answer to a request with 4 rows", pace=0)
-        days.passes(120)
+        days.passes(60)
         hold.release()
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)

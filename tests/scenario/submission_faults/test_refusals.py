@@ -240,15 +240,15 @@ def test_a_failure_that_names_no_row_is_halved_down_to_the_culprit(tmp_path: Pat
     story.whole(*(name for name in names(8) if name != poison))
 
 
-def spoil(story: Story, submitter_id: str) -> None:
+def spoil(story: Story, poison: str) -> None:
     """The commons fails on this subject, and cannot say why."""
     store = story.sandbox.commons.store
     known = store.find
 
-    def find(project_id: str, node: str, name: str) -> Record | None:
-        if (node, name) == ("subject", submitter_id):
+    def find(project_id: str, node: str, submitter_id: str) -> Record | None:
+        if (node, submitter_id) == ("subject", poison):
             raise InternalError
-        return known(project_id, node, name)
+        return known(project_id, node, submitter_id)
 
     store.find = find  # type: ignore[method-assign]
 
