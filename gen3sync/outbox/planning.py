@@ -26,7 +26,7 @@ from gen3sync.records.mirror import mirror_row
 from gen3sync.records.rows import Row
 
 BATCH = 1000
-_REMEMBERED = 200_000
+_REMEMBERED = 20_000
 """Parents known to be there, per lane; forgotten all at once when there are more."""
 
 

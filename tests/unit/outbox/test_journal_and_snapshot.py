@@ -1,0 +1,73 @@
+"""What survives a crash: the journal, and snapshots that are whole or not there."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gen3sync.files import Fingerprint
+from gen3sync.outbox import snapshot
+from gen3sync.outbox.journal import ChunkRecord, Journal, SentRow
+from gen3sync.outbox.model import Action
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def chunk(number: int, state: str = "in flight") -> ChunkRecord:
+    return ChunkRecord(number, 1, "case", 2, (2, 3), f"doc/{number}", "2026-01-02T00:00:00+00:00", state=state)
+
+
+def test_the_journal_tells_what_was_sent_and_what_became_of_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.taken(Fingerprint(1, 2, 3, 4))
+    journal.sending(chunk(1), [SentRow(2, Action.CREATE), SentRow(3, Action.UPDATE, {"sex": "male"})])
+    journal.sending(chunk(2), [SentRow(4, Action.CREATE)])
+    journal.answered(chunk(1, "landed"))
+    again = Journal(tmp_path)
+    assert again.fingerprint() == Fingerprint(1, 2, 3, 4)
+    assert [(c.number, c.state) for c in again.chunks()] == [(1, "landed"), (2, "in flight")]
+    assert [(row.line, row.action, row.before) for row in again.sent()] == [
+        (2, Action.CREATE, None), (3, Action.UPDATE, {"sex": "male"}), (4, Action.CREATE, None)
+    ]  # fmt: skip
+
+
+def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.sending(chunk(1), [SentRow(2, Action.CREATE)])
+    path = tmp_path / "journal.jsonl"
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole + whole[:cut])
+        Journal(tmp_path).answered(chunk(1, "landed"))
+        assert [(c.number, c.state) for c in Journal(tmp_path).chunks()] == [(1, "landed")]
+
+
+def test_a_snapshot_holds_the_bytes_and_their_hash(tmp_path: Path) -> None:
+    source = tmp_path / "case.tsv"
+    source.write_bytes(b"type\tsubmitter_id\n")
+    shot = snapshot.take(source, tmp_path / "state", NOW)
+    assert (tmp_path / "state" / shot.path).read_bytes() == source.read_bytes()
+    assert shot.fingerprint == Fingerprint.at(source)
+    assert snapshot.orphans(tmp_path / "state", {shot.path}) == []
+    assert len(snapshot.orphans(tmp_path / "state", set())) == 1
+    snapshot.discard(shot.path, tmp_path / "state")
+    assert list((tmp_path / "state/drops").iterdir()) == []
+
+
+def test_what_is_no_file_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    for name in ("link", "missing"):
+        with pytest.raises(OSError):
+            snapshot.take(tmp_path / name, tmp_path / "state", NOW)
+    assert list((tmp_path / "state/drops").iterdir()) == []
+
+
+def test_a_gzip_file_without_its_end_is_not_whole(tmp_path: Path) -> None:
+    packed = gzip.compress(b"line\n" * 1000) + gzip.compress(b"more\n")
+    source = tmp_path / "case.tsv.gz"
+    for content, whole in ((packed, True), (packed[:-3], False), (packed[:20], False), (b"no gzip", True)):
+        source.write_bytes(content)
+        assert snapshot.take(source, tmp_path / "state", NOW).whole is whole

@@ -1,0 +1,57 @@
+"""What is known of lost requests, and what counts as proof."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gen3sync.commons.replies import Transaction, TransactionState
+from gen3sync.outbox.lost import Fate, fate
+from gen3sync.outbox.model import IndexedRow, RowState
+from gen3sync.outbox.proof import Proof, Readback, Seen, prove
+
+
+def entry(state: TransactionState, *, dry: bool = False) -> Transaction:
+    return Transaction(5, state, dry, "")
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "known"),
+    [
+        (entry(TransactionState.SUCCEEDED), 1, Fate.LANDED),
+        (entry(TransactionState.FAILED), 1, Fate.NOT_STORED),
+        (entry(TransactionState.ERRORED), 1, Fate.NOT_STORED),
+        (entry(TransactionState.PENDING), 1, Fate.UNKNOWN),
+        (entry(TransactionState.PENDING), 600, Fate.EXPIRED),
+        (entry(TransactionState.SUCCEEDED, dry=True), 1, Fate.UNKNOWN),
+        (None, 599, Fate.UNKNOWN),
+        (None, 600, Fate.EXPIRED),
+    ],
+)
+def test_fate(found: Transaction | None, seconds: float, known: Fate) -> None:
+    assert fate(found, timedelta(seconds=seconds), 600.0) is known
+
+
+ROW = IndexedRow(1, 1, 2, 2, "case", "a", "A", 0, None, RowState.LANDED)
+OK, PENDING = TransactionState.SUCCEEDED, TransactionState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("back", "differs", "proof", "seen"),
+    [
+        (Readback(OK, {}), {1: None}, Proof.FULL, Seen.EQUAL),
+        (Readback(None, {}), {1: None}, Proof.VALUES, Seen.EQUAL),
+        (Readback(OK, None), {}, Proof.TRANSACTION, Seen.UNREAD),
+        (Readback(None, None), {}, Proof.NONE, Seen.UNREAD),
+        (Readback(PENDING, {}), {}, Proof.VALUES, Seen.ABSENT),
+        (Readback(PENDING, {}), {1: "sex differs"}, Proof.VALUES, Seen.DIFFERENT),
+        (Readback(OK, {}), {1: "sex differs"}, Proof.FULL, Seen.DIFFERENT),
+        (Readback(OK, {}, others_since=True), {1: "sex differs"}, Proof.FULL, Seen.OVERWRITTEN),
+        (Readback(PENDING, {}, others_since=True), {1: "sex differs"}, Proof.VALUES, Seen.DIFFERENT),
+    ],
+)
+def test_prove(back: Readback, differs: dict[int, str | None], proof: Proof, seen: Seen) -> None:
+    proven = prove([ROW], back, differs)
+    assert (proven.proof, proven.rows[1]) == (proof, seen)
+    assert proof.green is (proof in (Proof.FULL, Proof.VALUES))
