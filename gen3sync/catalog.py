@@ -57,12 +57,18 @@ class Catalog:
     def __init__(self, client: CommonsClient, clock: Clock, cache_folder: Path, *, max_age: float = _MAX_AGE) -> None:
         self._client = client
 
-        def part(name: str, file: str, fetch: Callable[[], Any], read: Callable[[Any], Any]) -> Any:
-            return _Part(name, cache_folder / file, client, clock, max_age, fetch, read)
+        def part(
+            name: str,
+            file: str,
+            fetch: Callable[[], Any],
+            read: Callable[[Any], Any],
+            of: Callable[[], str] = lambda: client.url,
+        ) -> Any:
+            return _Part(name, cache_folder / file, of, clock, max_age, fetch, read)
 
         self._dictionary: _Part[Dictionary] = part("dictionary", DICTIONARY_FILE, client.dictionary, _read_dictionary)
         self._projects: _Part[tuple[Project, ...]] = part("projects", PROJECTS_FILE, self._list, _read_projects)
-        self._user: _Part[User] = part("permissions", USER_FILE, self._who, _read_user)
+        self._user: _Part[User] = part("permissions", USER_FILE, self._who, _read_user, self._person)
         self._version: _Part[Version] = part("version", VERSION_FILE, self._versions, lambda raw: Version(**raw))
 
     def dictionary(self) -> Dictionary:
@@ -108,6 +114,9 @@ class Catalog:
     def _parts(self) -> tuple[_Part[Any], ...]:
         return (self._version, self._dictionary, self._projects, self._user)
 
+    def _person(self) -> str:
+        return f"{self._client.url} {self._client.tokens.subject}"
+
     def _list(self) -> list[str] | Failure:
         programs = self._client.programs()
         if not isinstance(programs, tuple):
@@ -141,23 +150,27 @@ class Catalog:
 
 
 class _Part(Generic[_Value]):
-    """One thing that is fetched as JSON, kept on disk as JSON, and read into a value."""
+    """One thing that is fetched as JSON, kept on disk as JSON, and read into a value.
+
+    `of` names what it is true of: the commons, or the person whose key is in use. When that changes it is not known.
+    """
 
     def __init__(
         self,
         name: str,
         path: Path,
-        client: CommonsClient,
+        of: Callable[[], str],
         clock: Clock,
         max_age: float,
         fetch: Callable[[], Any],
         read: Callable[[Any], _Value],
     ) -> None:
-        self._name, self._path, self._client, self._clock, self._max_age = name, path, client, clock, max_age
-        self._fetch, self._read = fetch, read
+        self._name, self._path, self._clock, self._max_age = name, path, clock, max_age
+        self._of, self._fetch, self._read = of, fetch, read
         self._lock = threading.Lock()  # of what is known
         self._fetching = threading.Lock()
         self._value: _Value | None = None
+        self._owner: str | None = None
         self._fetched_at: datetime | None = None
         self._next_try: float | None = None
         self._error: Gen3SyncError | None = None
@@ -165,7 +178,10 @@ class _Part(Generic[_Value]):
 
     def get(self) -> _Value:
         self._load()
+        owner = self._now_of()
         with self._lock:
+            if self._value is not None and owner not in (None, self._owner):
+                self._value = self._fetched_at = self._next_try = None
             value, due = self._value, self._due()
         if due and (value is None or not self._fetching.locked()):
             self.renew(only_if_due=True)
@@ -190,6 +206,7 @@ class _Part(Generic[_Value]):
             return Knowledge(self._name, self._fetched_at, str(self._error) if self._error else None)
 
     def _renew(self) -> None:
+        owner = self._now_of()
         raw = self._fetch()
         now = self._clock.now()
         try:
@@ -202,9 +219,9 @@ class _Part(Generic[_Value]):
             _log.warning("%s not renewed: %s", self._name, error)
             return
         with self._lock:
-            self._value, self._fetched_at, self._error = value, now, None
+            self._value, self._fetched_at, self._error, self._owner = value, now, None, owner
             self._next_try = self._clock.monotonic() + self._max_age
-        self._save(raw, now)
+        self._save(raw, now, owner)
 
     def _due(self) -> bool:
         return self._next_try is None or self._clock.monotonic() >= self._next_try
@@ -217,7 +234,8 @@ class _Part(Generic[_Value]):
             try:
                 kept = json.loads(self._path.read_bytes())
                 fetched_at = datetime.fromisoformat(kept["fetched_at"]).astimezone(UTC)
-                if kept["commons"] != self._commons():
+                owner = self._now_of()
+                if kept["commons"] != owner:
                     return
                 value = self._read(kept["data"])
             except FileNotFoundError:
@@ -225,22 +243,22 @@ class _Part(Generic[_Value]):
             except (OSError, ValueError, KeyError, TypeError, Gen3SyncError) as error:
                 _log.info("%s kept from before cannot be used and is fetched again: %s", self._name, printable(error))
                 return
-            self._value, self._fetched_at = value, fetched_at
+            self._value, self._fetched_at, self._owner = value, fetched_at, owner
             age = (self._clock.now() - fetched_at) / timedelta(seconds=1)
             if 0 <= age < self._max_age:
                 self._next_try = self._clock.monotonic() + self._max_age - age
 
-    def _save(self, raw: Any, now: datetime) -> None:
-        kept = {"commons": self._commons(), "fetched_at": now.isoformat(), "data": raw}
+    def _save(self, raw: Any, now: datetime, owner: str | None) -> None:
+        kept = {"commons": owner, "fetched_at": now.isoformat(), "data": raw}
         try:
             write_atomic(self._path, json.dumps(kept, ensure_ascii=False).encode())
         except (OSError, FolderError) as error:
             # The daemon works on without it; only a restart during an outage would miss it.
             _log.warning("%s not kept on disk: %s", self._name, printable(error))
 
-    def _commons(self) -> str | None:
+    def _now_of(self) -> str | None:
         try:
-            return self._client.url
+            return self._of()
         except Gen3SyncError:
             return None
 

@@ -40,6 +40,11 @@ class ApiKey:
     subject: str = ""
 
     @property
+    def person(self) -> str:
+        """Whose key it is, as it says; without that, which key."""
+        return self.subject or self.key_id
+
+    @property
     def remedy(self) -> str:
         """Where a person makes a new key."""
         return f"Make a new API key on the profile page of {self.origin} (commonly {self.origin}/identity)"

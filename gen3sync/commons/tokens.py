@@ -83,6 +83,8 @@ class TokenManager(AuthBase):
         self._lock = threading.Lock()
         self._origin = _checked(url) if url else None
         self._token: Token | None = None
+        self._subject: str | None = None
+        self._mark: object = None  # of the credentials that the token came from
         self._flight: _Flight | None = None
         self._failure: _Failure | None = None
         self._skew: float | None = None
@@ -102,6 +104,13 @@ class TokenManager(AuthBase):
             if self._origin is None:
                 self._origin = _checked(key.origin)
             return self._origin
+
+    @property
+    def subject(self) -> str:
+        """Whose token, or before there is one whose key, is in use. Raises CredentialsError."""
+        with self._lock:
+            subject = self._subject
+        return subject or self._credentials.load().person
 
     def token(self) -> Token:
         """A usable token, from memory or from the commons. Raises CredentialsError or UnreachableError."""
@@ -196,49 +205,57 @@ class TokenManager(AuthBase):
         """The current token, or the outcome of one exchange shared by all who wait. `renewing`: replace this one."""
         mark = self._credentials.fingerprint()
         with self._lock:
-            token = self._token
-            if token is not None and token is not renewing and self._usable(token):
+            token = self._token if self._token is not renewing else None
+            if token is not None and not self._usable(token):
+                token = None
+            if token is not None and mark == self._mark:
                 return token
             failure = self._failure
             if failure is not None and failure.mark == mark and self._clock.monotonic() < failure.until:
-                return failure.refusal
+                return token or failure.refusal
             flight, leads = self._flight, self._flight is None
             if flight is None:
                 flight = self._flight = _Flight()
         if leads:
             self._fly(flight, mark)
         elif not flight.done.wait(_WAIT):
-            return _refusal(UnreachableError("The commons' token service does not answer.", "It is tried again."))
+            return token or _refusal(
+                UnreachableError("The commons' token service does not answer.", "It is tried again.")
+            )
+        if token is not None and not isinstance(flight.outcome, Token):
+            return token  # the key that took the other's place is no good, the token still is
         return flight.outcome or _refusal(UnreachableError("No access token could be had.", "It is tried again."))
 
     def _fly(self, flight: _Flight, mark: object) -> None:
         outcome: Token | Refusal | None = None
+        subject = None
         try:
-            outcome = self._exchange()
+            outcome, subject = self._exchange()
         finally:
             with self._lock:
                 if isinstance(outcome, Token):
                     self._replace(outcome)
+                    self._mark, self._subject = mark, subject
                 elif outcome is not None:
                     self._failure = self._paused(outcome, mark)
                 flight.outcome = outcome
                 self._flight = None
             flight.done.set()
 
-    def _exchange(self) -> Token | Refusal:
+    def _exchange(self) -> tuple[Token | Refusal, str | None]:
         try:
             key = self._credentials.load()
             origin = self.origin
             check_issuer(key, origin)
         except (CredentialsError, ConfigError) as error:
-            return _refusal(error)
+            return _refusal(error), None
         with self._lock:
             self._key_expires_at, skew = key.expires_at, self._skew
         result = exchange(self._transport, origin, key, self._clock, skew or 0.0)
         with self._lock:
             if result.skew is not None:
                 self._skew = result.skew
-        return result.outcome
+        return result.outcome, key.person
 
     def _replace(self, token: Token) -> None:
         if self._token is not None and self._token.value != token.value:

@@ -14,7 +14,7 @@ import pytest
 from gen3sync.catalog import Catalog
 from gen3sync.errors import Gen3SyncError, UnreachableError
 from gen3sync.names import Project
-from tests.unit.commons.support import House, Reply, Seen, as_json, house
+from tests.unit.commons.support import House, Reply, Seen, as_json, house, save_key
 
 DICTIONARY = {
     "case": {
@@ -153,6 +153,20 @@ def test_a_file_of_another_commons_is_not_used(home: House, folder: Path) -> Non
     home.serve(Reply(502))
     with pytest.raises(UnreachableError):
         Catalog(home.client, home.clock, folder).projects()
+
+
+def test_the_person_is_asked_for_anew_when_the_key_is_another_person_s(home: House, folder: Path) -> None:
+    catalog = Catalog(home.client, home.clock, folder)
+    assert catalog.user().username == "u"
+    asked = len(home.site.seen)
+    save_key(home.key_file, home.site.key(sub="7", azp="a new key of the same person"))
+    assert catalog.user().username == "u"
+    assert len(home.site.seen) == asked
+    home.serve(lambda seen: as_json({"username": "v", "email": "w", "authz": RIGHTS}))
+    save_key(home.key_file, home.site.key(sub="8"))
+    home.client.tokens.token()
+    assert catalog.user().username == "v"
+    assert Catalog(home.client, home.clock, folder).user().username == "v"
 
 
 def test_a_dictionary_that_is_none_does_not_replace_a_good_one(home: House, folder: Path) -> None:

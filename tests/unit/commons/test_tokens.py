@@ -57,6 +57,18 @@ def test_fifty_threads_finding_an_expired_token_make_one_request(home: House) ->
     assert home.site.count(TOKEN_PATH) == 2
 
 
+def test_a_key_that_takes_the_place_of_another_is_used_at_once(home: House) -> None:
+    first = home.tokens.token().value
+    save_key(home.key_file, home.site.key(sub="8"))
+    second = home.tokens.token().value
+    assert second != first
+    assert home.tokens.subject == "8"
+    save_key(home.key_file, "half a ke")
+    assert [home.tokens.token().value for _ in range(3)] == [second] * 3
+    assert home.tokens.status().problem
+    assert home.site.count(TOKEN_PATH) == 2
+
+
 def test_fifty_threads_share_a_failure(home: House) -> None:
     home.site.answer = lambda seen: Reply(503, b'{ "error": "service failure - try again later"}')
     said = set(_fifty(home))
