@@ -146,7 +146,8 @@ class Lane:
             if self._stopping and not self._busy:
                 return
             if self._calls.empty():
-                if not self._busy and not self._state.lost.soon():
+                # While the commons is down nothing is settled soon: `once` must not wait for it.
+                if not self._busy and (self._rooms.gate.down is not None or not self._state.lost.soon()):
                     self._idle.set()
                 self._rooms.clock.wait(self._wake, self._sleep())
 
