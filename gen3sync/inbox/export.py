@@ -78,7 +78,7 @@ def _broken(ends: _Ends, rows: int) -> str:
     if not ends.size:
         return "is empty"
     if _HEAD.match(ends.head):
-        return f"was cut or broken after {rows} records and {ends.size} bytes"
+        return f"was cut or broken after {rows} record{'' if rows == 1 else 's'} and {ends.size} bytes"
     return f"is no export: it begins with {_shown(ends.head)}"
 
 

@@ -14,6 +14,7 @@ from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, recall, resolve
 from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.schedule import Timing
+from gen3sync.ledger import EventLevel
 from gen3sync.names import Project
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,11 @@ class Following:
     def _unfollow(self, names: set[str]) -> None:
         for name in sorted(names - self._left):
             try:
-                self._folder.unfollow(name)
+                if self._folder.unfollow(name):
+                    # The configuration may ask for `*`, and it is the dictionary that no longer has the node type.
+                    text = f"{name} is no longer followed: configuration and dictionary ask for it no more. It stays."
+                    log.warning("%s", text)
+                    self._memory.tell(EventLevel.WARNING, "unfollowed", text)
             except OSError as error:
                 log.warning("%s", folder_error(f"The index beside {name} cannot be written", error).what)
                 continue

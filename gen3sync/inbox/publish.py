@@ -146,8 +146,8 @@ class Folder:
                         entries[path.name] = moved
                 write_index(folder, self._commons, entries)
 
-    def unfollow(self, name: str) -> None:
-        """Marks a mirror that left the configuration; its file stays. Raises OSError."""
+    def unfollow(self, name: str) -> bool:
+        """Marks a mirror that is no longer asked for; its file stays. Whether it was followed. Raises OSError."""
         path = self.root / name
         with self._lock:
             entries = read_index(path.parent)
@@ -155,6 +155,8 @@ class Folder:
             if entry is not None and entry.followed:
                 entries[path.name] = replace(entry, followed=False)
                 write_index(path.parent, self._commons, entries)
+                return True
+            return False
 
     def _note(self, path: Path, change: Callable[[Entry | None], Entry]) -> None:
         with self._lock:

@@ -88,8 +88,12 @@ class Truth:
     files: dict[str, bytes]
     at: datetime
 
-    def stands(self, h: House, outcome: Outcome, why: str, *names: str) -> Reading:
-        """See the module. `why` is a regular expression for the reason; `names` are the mirrors it is about."""
+    def stands(self, h: House, outcome: Outcome, why: str, *names: str, tail: str = "") -> Reading:
+        """See the module. `why` is a regular expression for the reason; `names` are the mirrors it is about.
+
+        `tail` is how the reason ends, where not with the age of the file.
+        """
+        held = tail or f"The file shows what the commons held at {self.at:%Y-%m-%d %H:%M} UTC."
         assert shown(h) == self.files
         assert leftovers(h) == []
         reading = read(h)
@@ -97,7 +101,7 @@ class Truth:
             mirror = reading.mirror(name)
             assert mirror.outcome == str(outcome), mirror
             assert re.search(why, mirror.reason), mirror.reason
-            assert mirror.reason.endswith(f"The file shows what the commons held at {self.at:%Y-%m-%d %H:%M} UTC.")
+            assert mirror.reason.endswith(held), mirror.reason
             assert mirror.checked_at == self.at.isoformat(timespec="seconds")
             assert index(h, name)["checked_at"] == self.at.isoformat()
         age = (h.clock.now() - self.at).total_seconds()

@@ -9,7 +9,20 @@ import pytest
 
 from gen3sync.ledger import Outcome
 from tests.scenario.inbox_house import House, study
-from tests.scenario.mirror_faults.kit import BOTH, FILE, JSON, Truth, fresh, later, mirrored, read, settled, truth
+from tests.scenario.mirror_faults.kit import (
+    BOTH,
+    FILE,
+    JSON,
+    ONE,
+    Truth,
+    fresh,
+    index,
+    later,
+    mirrored,
+    read,
+    settled,
+    truth,
+)
 
 
 def delete(h: House, *names: str) -> None:
@@ -127,8 +140,10 @@ def test_columns_lost(tmp_path: Path) -> None:
         fresh(h, outcome=Outcome.UNCHANGED)
 
 
-def test_node_type_lost(tmp_path: Path) -> None:
-    with settled(tmp_path) as (h, before):
+@pytest.mark.parametrize("nodes", ["study", "s*"])
+def test_node_type_lost(tmp_path: Path, nodes: str) -> None:
+    """Asked for by name it is told for as long as it is asked for; chosen by a pattern, once."""
+    with settled(tmp_path, mirror=[{**ONE[0], "nodes": [nodes]}]) as (h, before):
         raw = h.sandbox.commons.dictionary.raw
         raw["study"]["id"], kept = "trial", dict(raw)
         del raw["study"]
@@ -137,7 +152,12 @@ def test_node_type_lost(tmp_path: Path) -> None:
         h.catalog.refresh()
         h.look()
         assert (h.folder / "inbox" / FILE).read_bytes() == before.files[FILE]
-        assert any("'study' is no node type of this dictionary" in each for each in read(h).reasons)
+        if nodes == "study":
+            assert any("'study' is no node type of this dictionary" in each for each in read(h).reasons)
+        assert [event.text for event in read(h).status.events if "no longer followed" in event.text] == [
+            f"{FILE} is no longer followed: configuration and dictionary ask for it no more. It stays."
+        ]
+        assert index(h, FILE)["followed"] is False
 
 
 def test_local_edits_are_kept_aside(tmp_path: Path) -> None:
