@@ -349,13 +349,16 @@ class World:
             )
 
     def check_refusals(self, bad: Callable[[Mapping[str, str]], bool]) -> None:
-        """No row is refused for the commons' troubles: only bad ones, twins, orphans, and files mostly wrong."""
+        """No row is refused for the commons' troubles: only bad ones, twins, orphans, and files mostly wrong. Not for
+        worlds in which records are deleted."""
         for path, paper in self.receipts():
             rows = rows_of(self._text(path))
             for line, types in self._refused(path, paper).items():
                 if types & {"TWIN", "MISSING_PARENT"}:
                     continue
-                if "NOT_SENT" in types:
+                if types == {"INVALID_LINK"}:
+                    assert not self._parent_was_there(rows[line - 2], paper), f"{path.name}, line {line}: {types}"
+                elif "NOT_SENT" in types:
                     assert any(map(bad, rows)), f"{path.name}, line {line}: {types}"
                 else:
                     assert bad(rows[line - 2]), f"{path.name}, line {line} was refused for nothing: {types}"
@@ -372,6 +375,12 @@ class World:
         assert not doubled, f"sent again after it was stored: {doubled}"
 
     # --- within
+
+    def _parent_was_there(self, row: Mapping[str, str], paper: Mapping[str, Any]) -> bool:
+        """Whether it was stored when the drop arrived. A commons that shows nothing of itself has to say so itself."""
+        node, column = {"subject": ("study", "studies"), "visit": ("subject", "subjects")}[row["type"]]
+        versions = self.history[node, pg_lower(row[f"{column}.submitter_id"])]
+        return bool(versions) and versions[0].at < _seconds(paper["arrived_at"]) - 1.0
 
     def _refused(self, receipt: Path, paper: Mapping[str, Any]) -> dict[int, set[str]]:
         """Lines of refused rows, with the types of their errors."""
