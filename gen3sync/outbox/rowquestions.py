@@ -1,0 +1,248 @@
+"""Questions to the rows of a lane: how many are how far, which are next, who else holds a record.
+
+The tables, and everything that changes them, are `index.py`'s.
+"""
+
+# ruff: noqa: S608 - queries are put together from constants and question marks only
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState
+
+_COLUMNS = (
+    "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail"
+)
+_OPEN = ",".join(str(int(state)) for state in OPEN_STATES)
+_Key = TypeVar("_Key", str, int)
+_VARIABLES = 500
+"""Values in one IN (…): SQLite allows 999 in its oldest builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A row as read. `rank` is its node's place in the dictionary's order, parents first."""
+
+    line: int
+    end_line: int
+    rank: int
+    node: str
+    key: str
+    submitter_id: str
+    shape: int
+    cells: Json
+    raw: str
+    state: RowState = RowState.NEW
+    detail: dict[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A refused row, with its original text."""
+
+    line: int
+    raw: str
+    detail: dict[str, Json]
+    node: str
+    submitter_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a plan says of one row. `waits_for` are records (node, key)."""
+
+    row: IndexedRow
+    state: RowState
+    action: Action
+    detail: dict[str, Json]
+    record_id: str | None = None
+    waits_for: tuple[tuple[str, str], ...] = ()
+
+
+class RowQuestions:
+    """What `RowIndex` can be asked."""
+
+    _db: sqlite3.Connection
+    _counts: dict[int, Counter[RowState]]
+
+    def counts(self, drop_id: int) -> Counter[RowState]:
+        return self._counts.get(drop_id, Counter())
+
+    def progress(self) -> dict[int, tuple[int, int]]:
+        """Rows in all and rows done with, by drop. May be asked by any thread."""
+        found = {}
+        for drop_id, counts in list(self._counts.items()):
+            states = list(counts.items())
+            found[drop_id] = (sum(n for _, n in states), sum(n for state, n in states if state.ended))
+        return found
+
+    def open_count(self, drop_id: int) -> int:
+        return sum(n for state, n in self.counts(drop_id).items() if not state.ended)
+
+    def batch(self, drop_id: int, state: RowState, limit: int, *, after: int = 0) -> list[IndexedRow]:
+        """Up to `limit` rows in `state`, parents first, of one node type, with ids above `after`."""
+        first = self._db.execute(
+            "SELECT grp, rank, node FROM rows WHERE drop_id=? AND state=? AND id>? ORDER BY grp, rank, id LIMIT 1",
+            (drop_id, int(state), after),
+        ).fetchone()
+        if first is None:
+            return []
+        return self._select(
+            "drop_id=? AND state=? AND grp=? AND rank=? AND node=? AND id>? ORDER BY id LIMIT ?",
+            (drop_id, int(state), *first, after, limit),
+        )
+
+    def sendable(self, drop_id: int, limit: int) -> list[IndexedRow]:
+        """Rows for one request: READY, of one node, shape and group; parents first, halved groups before others."""
+        # One ORDER BY of both directions would sort all rows that are ready, for every request.
+        first = self._db.execute(
+            "SELECT grp, rank, node, shape FROM rows WHERE drop_id=? AND state=?"
+            " AND grp=(SELECT max(grp) FROM rows WHERE drop_id=? AND state=?) ORDER BY rank, id LIMIT 1",
+            (drop_id, int(RowState.READY)) * 2,
+        ).fetchone()
+        if first is None:
+            return []
+        return self._select(
+            "drop_id=? AND state=? AND grp=? AND rank=? AND node=? AND shape=? ORDER BY id LIMIT ?",
+            (drop_id, int(RowState.READY), *first, limit),
+        )
+
+    def first_rank(self, drop_id: int) -> int:
+        """The place of the first node that has work; orders drops of a lane, parents first."""
+        row = self._db.execute("SELECT min(rank) FROM rows WHERE drop_id=? AND state IN (0,1)", (drop_id,)).fetchone()
+        return row[0] if row[0] is not None else 1 << 30
+
+    def holders(self, before_drop: int, node: str, keys: Collection[str]) -> dict[str, int]:
+        """Which of `keys` an earlier drop holds open, and which drop."""
+        out: dict[str, int] = {}
+        for part in portions(keys):
+            marks = ",".join("?" * len(part))
+            out.update(
+                self._db.execute(
+                    f"SELECT key, min(drop_id) FROM rows WHERE node=? AND key IN ({marks}) AND drop_id<?"
+                    f" AND state IN ({_OPEN}) GROUP BY key",
+                    (node, *part, before_drop),
+                ).fetchall()
+            )
+        return out
+
+    def coming(self, node: str, keys: Collection[str]) -> dict[str, RowState]:
+        """Which records of `node` are on their way in this lane, and how far the nearest one is."""
+        out: dict[str, RowState] = {}
+        for part in portions(keys):
+            marks = ",".join("?" * len(part))
+            for key, state in self._db.execute(
+                f"SELECT key, max(state) FROM rows WHERE node=? AND key IN ({marks})"
+                f" AND state IN ({_OPEN}) GROUP BY key",
+                (node, *part),
+            ):
+                out[key] = RowState(state)
+        return out
+
+    def rejected_in(self, node: str, key: str) -> tuple[int, int] | None:
+        """The drop and line that had this record and was refused, if it is still open here."""
+        found = self._db.execute(
+            "SELECT drop_id, line FROM rows WHERE node=? AND key=? AND state=? ORDER BY id DESC LIMIT 1",
+            (node, key, int(RowState.REJECTED)),
+        ).fetchone()
+        return (found[0], found[1]) if found else None
+
+    def rows(self, drop_id: int, *states: RowState) -> Iterator[IndexedRow]:
+        """All rows of a drop in any of `states`, in the order of the file, a page at a time."""
+        wanted = ",".join(str(int(state)) for state in states)
+        last = 0
+        while page := self._select(
+            f"drop_id=? AND state IN ({wanted}) AND id>? ORDER BY id LIMIT 2000", (drop_id, last)
+        ):
+            yield from page
+            last = page[-1].id
+
+    def rejected(self, drop_id: int) -> Iterator[RejectedRow]:
+        cursor = self._db.execute(
+            "SELECT line, raw, detail, node, sid FROM rows WHERE drop_id=? AND state=? ORDER BY line, id",
+            (drop_id, int(RowState.REJECTED)),
+        )
+        for line, raw, detail, node, sid in cursor:
+            yield RejectedRow(line, raw, load(detail) or {}, node, sid)
+
+    def sent_before(self, drop_id: int) -> Iterator[tuple[IndexedRow, Json]]:
+        """Updated rows with the values before, for the undo file."""
+        cursor = self._db.execute(
+            f"SELECT {_COLUMNS}, before FROM rows WHERE drop_id=? AND sent IS NOT NULL ORDER BY line, id",
+            (drop_id,),
+        )
+        for values in cursor:
+            yield _row(values[:-1]), load(values[-1])
+
+    def tally(self, drop_id: int) -> list[tuple[str, RowState, Action | None, Action | None, int]]:
+        """(node, state, action, sent, number), for the receipt."""
+        return [
+            (node, RowState(state), Action(action) if action else None, Action(sent) if sent else None, number)
+            for node, state, action, sent, number in self._db.execute(
+                "SELECT node, state, action, sent, count(*) FROM rows WHERE drop_id=?"
+                " GROUP BY node, state, action, sent ORDER BY min(rank)",
+                (drop_id,),
+            )
+        ]
+
+    def _select(self, where: str, values: tuple[object, ...]) -> list[IndexedRow]:
+        return [_row(v) for v in self._db.execute(f"SELECT {_COLUMNS} FROM rows WHERE {where}", values)]
+
+
+def _row(values: tuple[Json, ...]) -> IndexedRow:
+    (
+        row_id,
+        drop_id,
+        line,
+        end_line,
+        node,
+        key,
+        sid,
+        shape,
+        cells,
+        state,
+        action,
+        record_id,
+        grp,
+        tries,
+        sent,
+        detail,
+    ) = values
+    return IndexedRow(
+        row_id,
+        drop_id,
+        line,
+        end_line,
+        node,
+        key,
+        sid,
+        shape,
+        load(cells),
+        RowState(state),
+        Action(action) if action else None,
+        record_id,
+        grp,
+        tries,
+        Action(sent) if sent else None,
+        load(detail) or {},
+    )
+
+
+def dump(value: Json) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def load(text: str | None) -> Json:
+    return None if text is None else json.loads(text)
+
+
+def portions(keys: Collection[_Key]) -> Iterator[list[_Key]]:
+    listed = list(keys)
+    for start in range(0, len(listed), _VARIABLES):
+        yield listed[start : start + _VARIABLES]
