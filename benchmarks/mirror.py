@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -206,7 +207,7 @@ def _change(run: Run, commons: Commons) -> None:
 
 def many(run: Run) -> None:
     """Hundreds of mirrors of unchanged nodes, looked at every ten seconds by one daemon."""
-    count = max(1, round(run.args.mirrors / len(MANY_NODES)))
+    count = math.ceil(run.args.mirrors / len(MANY_NODES))
     projects = [Project("BENCH", f"p{number:03d}") for number in range(count)]
     mirrors = count * len(MANY_NODES)
     names = ", ".join(f'"{node}"' for node in MANY_NODES)
