@@ -13,7 +13,7 @@ The commons is asked one GraphQL query a project (`commons.queries.signature`). 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -28,17 +28,23 @@ class Signature:
     ok: int
     pending: frozenset[str]
     nodes: Mapping[str, tuple[int, str]]
+    newest: int | None = None  # the id of the newest transaction of any state
 
     @classmethod
     def read(cls, told: replies.Signature) -> Signature:
         """From the commons' own words."""
         marks = {part.node: (part.count, f"{part.newest_id}@{part.newest_updated}") for part in told.nodes}
-        return cls(told.ok, frozenset(str(each.id) for each in told.pending), marks)
+        return cls(told.ok, frozenset(str(each.id) for each in told.pending), marks, told.newest)
 
     def count(self, node: str) -> int | None:
         """How many records the commons counts."""
         mark = self.nodes.get(node)
         return None if mark is None else mark[0]
+
+    def newest_of(self, node: str) -> str:
+        """The newest record, as id@time; "" where the query did not tell."""
+        mark = self.nodes.get(node)
+        return "" if mark is None else mark[1]
 
     def of(self, node: str) -> str | None:
         """The signature of one node type as text, None where the query did not tell."""
@@ -63,12 +69,17 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is remembered of a mirror's last export. `pending` maps transaction ids to when each was first seen."""
+    """What is remembered of a mirror's last export. `pending` maps transaction ids to when each was first seen.
+
+    `patched_at`: when a few records were put in place since. `newest`: the newest transaction's id at `signature`.
+    """
 
     signature: str = ""
     exported_at: datetime | None = None
     pending: Mapping[str, datetime] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
+    patched_at: datetime | None = None
+    newest: int | None = None
 
     @property
     def ok(self) -> int | None:
@@ -76,12 +87,30 @@ class Known:
         head = self.signature.partition(":")[0]
         return int(head) if head.isdigit() else None
 
+    @property
+    def count(self) -> int | None:
+        """The count of records in it."""
+        parts = self.signature.split(":", 2)
+        return int(parts[1]) if len(parts) == 3 and parts[1].isdigit() else None
+
+    @property
+    def newest_record(self) -> str:
+        """The newest record in it, as id@time."""
+        return self.signature.partition(":")[2].partition(":")[2]
+
+    @property
+    def refreshed_at(self) -> datetime | None:
+        """When the records were last asked for, all or some."""
+        return self.patched_at or self.exported_at
+
     def to_json(self) -> dict[str, Any]:
         return {
             "signature": self.signature,
             "exported_at": self.exported_at.isoformat() if self.exported_at else None,
             "pending": {key: seen.isoformat() for key, seen in self.pending.items()},
             "forgotten": sorted(self.forgotten),
+            "patched_at": self.patched_at.isoformat() if self.patched_at else None,
+            "newest": self.newest,
         }
 
     @classmethod
@@ -93,6 +122,8 @@ class Known:
                 datetime.fromisoformat(raw["exported_at"]) if raw["exported_at"] else None,
                 {str(key): datetime.fromisoformat(seen) for key, seen in raw["pending"].items()},
                 frozenset(str(each) for each in raw["forgotten"]),
+                datetime.fromisoformat(raw["patched_at"]) if raw.get("patched_at") else None,
+                raw["newest"] if isinstance(raw.get("newest"), int) else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
@@ -104,19 +135,17 @@ def decide(
     """Whether `node` must be exported, and why. `seen` is None where there is no GraphQL (not: where it is unknown)."""
     if known.exported_at is None:
         return Why.FIRST
+    if seen is not None and known.ok is not None and seen.ok < known.ok:
+        return Why.BACKWARDS
     if now - known.exported_at >= full_every or known.exported_at > now + horizon:
         return Why.FULL  # the second: exported by a clock that was ahead; its age means nothing
     fresh = seen.of(node) if seen is not None else None
     if seen is None or fresh is None:
         return Why.BLIND
-    if known.ok is not None and seen.ok < known.ok:
-        return Why.BACKWARDS
-    if fresh != known.signature:
-        return Why.CHANGED
     waited = (key for key, since in known.pending.items() if now - since >= horizon)
     if any(key in seen.pending for key in waited):
-        return Why.SETTLED
-    return Why.UNCHANGED
+        return Why.SETTLED  # before CHANGED, which a few records may answer: only a full export covers these
+    return Why.CHANGED if fresh != known.signature else Why.UNCHANGED
 
 
 def after_export(known: Known, before: Signature | None, node: str, started: datetime, *, horizon: timedelta) -> Known:
@@ -127,7 +156,14 @@ def after_export(known: Known, before: Signature | None, node: str, started: dat
     done = {key for key, since in known.pending.items() if started - since >= horizon}
     forgotten = (known.forgotten | done) & before.pending
     pending = {key: known.pending.get(key, started) for key in before.pending - forgotten}
-    return Known(before.of(node) or "", started, pending, forgotten)
+    return Known(before.of(node) or "", started, pending, forgotten, newest=before.newest)
+
+
+def after_patch(known: Known, before: Signature, node: str, started: datetime) -> Known:
+    """What to remember when a few records were put in place. Covers no pending transaction, which none of them is."""
+    forgotten = known.forgotten & before.pending
+    pending = {key: known.pending.get(key, started) for key in before.pending - forgotten}
+    return Known(before.of(node) or "", known.exported_at, pending, forgotten, started, before.newest)
 
 
 def after_look(known: Known, seen: Signature, now: datetime) -> Known:
@@ -140,4 +176,4 @@ def after_look(known: Known, seen: Signature, now: datetime) -> Known:
     kept = {key: since for key, since in known.pending.items() if key in seen.pending}
     if not fresh and len(kept) == len(known.pending):
         return known
-    return Known(known.signature, known.exported_at, kept | fresh, known.forgotten & seen.pending)
+    return replace(known, pending=kept | fresh, forgotten=known.forgotten & seen.pending)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import ijson
 
-from gen3sync.inbox.copy import Record
+from gen3sync.inbox.change import Record
 from gen3sync.names import Project, printable
 
 _HEAD = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')

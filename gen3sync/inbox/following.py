@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from gen3sync.catalog import Catalog
 from gen3sync.config import InboxSettings, MirrorSettings
@@ -13,9 +14,11 @@ from gen3sync.files import folder_error
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, recall, resolve
 from gen3sync.inbox.publish import Folder
+from gen3sync.inbox.render import chosen
 from gen3sync.inbox.schedule import Timing
 from gen3sync.ledger import EventLevel
-from gen3sync.names import Project
+from gen3sync.names import Project, printable
+from gen3sync.records.dictionary import Dictionary
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Following:
         with self._lock:
             before = {m.name: m for m in (*self._memory.followed(), *self._now.mirrors, *self._now.vanished)}
         found = resolve(self._wanted, projects, nodes, before.values())
+        found = replace(found, problems=(*found.problems, *_columns_unknown(found.mirrors, dictionary)))
         with self._lock:
             told = set(self._now.problems)
             self._now, self._trouble = found, ""
@@ -109,4 +113,27 @@ class Following:
 
 
 def _wanted(name: str, settings: MirrorSettings, filename: str) -> Wanted:
-    return Wanted(name, settings.projects, settings.nodes, Format(settings.format.value), filename)
+    return Wanted(
+        name,
+        settings.projects,
+        settings.nodes,
+        Format(settings.format.value),
+        settings.filename or filename,
+        settings.columns,
+        settings.keep,
+    )
+
+
+def _columns_unknown(mirrors: tuple[Mirror, ...], dictionary: Dictionary) -> Iterator[str]:
+    """Sentences about `columns` that no node type of a group has."""
+    groups: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    for mirror in mirrors:
+        if mirror.columns:
+            groups.setdefault((mirror.group, mirror.columns), set()).add(mirror.node)
+    for (group, patterns), nodes in groups.items():
+        types = [found for node in nodes if (found := dictionary.node(node)) is not None]
+        every = {column for found in types for column in (*found.columns, *(f"{one.name}.id" for one in found.links))}
+        for pattern in patterns:
+            if types and not any(chosen(column, (pattern,)) for column in every):
+                some = ", ".join(sorted(nodes)[:8])
+                yield f"Mirror {group!r}: {printable(pattern)!r} is no column of {printable(some)}."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 
 from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Unauthorised
 from gen3sync.commons.troubles import error_of
-from gen3sync.inbox.copy import Difference
+from gen3sync.inbox.change import Difference
 from gen3sync.inbox.export import StoppedError
 from gen3sync.inbox.plan import Mirror
 from gen3sync.ledger import NewRefresh, Outcome
@@ -79,6 +81,18 @@ def what_changed(difference: Difference | None, rows: int, *, first: bool, dicti
 def version_of(dictionary: Dictionary) -> str:
     """How a dictionary is told apart: a commons may leave its version unchanged, or say none."""
     return f"{dictionary.version or '?'}+{dictionary.digest[:12]}"
+
+
+def written_with(version: str, mirror: Mirror) -> str:
+    """What a mirror's file depends on besides its records: the dictionary, and the columns it is to have."""
+    if not mirror.columns:
+        return version
+    return f"{version}~{hashlib.sha256(json.dumps(mirror.columns).encode()).hexdigest()[:8]}"
+
+
+def same_columns(one: str | None, other: str | None) -> bool:
+    """Whether two files were written with the same `columns`."""
+    return (one or "").partition("~")[2] == (other or "").partition("~")[2]
 
 
 def fields(mirror: Mirror) -> dict[str, object]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from gen3sync.config.values import Keep
 from gen3sync.files import safe_name
 from gen3sync.names import Project, printable
 
 # Node types no key submits to: the frame of the graph and the commons' own bookkeeping.
 _FRAME = frozenset({"program", "project", "root", "data_release"})
 _GLOB = frozenset("*?[")
+_NO_VERSIONS = Keep()
 
 
 class Format(StrEnum):
@@ -38,6 +40,8 @@ class Wanted:
     nodes: tuple[str, ...]
     format: Format = Format.TSV
     filename: str = "{program}/{project}/{node}.{format}"
+    columns: tuple[str, ...] = ()
+    keep: Keep = _NO_VERSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Mirror:
     node: str
     format: Format
     group: str
+    columns: tuple[str, ...] = field(default=(), compare=False)
+    keep: Keep = field(default=_NO_VERSIONS, compare=False)
 
     def answers_to(self, name: str) -> bool:
         """Whether a person asking for `name` means this mirror: its file, its group, a node or a project, or globs."""
@@ -117,7 +123,7 @@ def recall(wanted: Iterable[Wanted], before: Iterable[Mirror]) -> tuple[Mirror, 
                 and any(_names(pattern, project) for pattern in each.projects)
                 and any(pattern.startswith("@") or fnmatch.fnmatchcase(node, pattern) for pattern in each.nodes)
             ):
-                found.setdefault(mirror.name, Mirror(mirror.name, project, node, each.format, each.group))
+                found.setdefault(mirror.name, _mirror(mirror.name, project, node, each))
     return tuple(found.values())
 
 
@@ -142,7 +148,7 @@ def select(mirrors: Iterable[Mirror], names: Sequence[str]) -> tuple[tuple[Mirro
 
 def _add(mirrors: dict[str, Mirror], wanted: Wanted, project: Project, node: NodeKind, problems: list[str]) -> None:
     name = file_name(wanted.filename, project, node.name, wanted.format)
-    mirror = Mirror(name, project, node.name, wanted.format, wanted.group)
+    mirror = _mirror(name, project, node.name, wanted)
     taken = mirrors.setdefault(name, mirror)
     if taken is not mirror:
         problems.append(
@@ -150,6 +156,10 @@ def _add(mirrors: dict[str, Mirror], wanted: Wanted, project: Project, node: Nod
             f"mirror {taken.group!r} already writes with {printable(taken.project)}/{printable(taken.node)}; the first "
             f"keeps it. Make them differ in `projects`, `nodes`, `format` or `filename`."
         )
+
+
+def _mirror(name: str, project: Project, node: str, wanted: Wanted) -> Mirror:
+    return Mirror(name, project, node, wanted.format, wanted.group, wanted.columns, wanted.keep)
 
 
 def _choose_projects(wanted: Wanted, projects: Sequence[Project], problems: list[str]) -> tuple[Project, ...]:

@@ -7,8 +7,9 @@ changed meanwhile. Raises NotDoneError with the reason; whether it may replace w
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gen3sync.clock import Clock
 from gen3sync.commons import replies
@@ -17,13 +18,15 @@ from gen3sync.commons.export import ExportBroken, NodeExport
 from gen3sync.commons.queries import signature
 from gen3sync.commons.replies import Broken, BrokenCause, Refused
 from gen3sync.inbox import guards
-from gen3sync.inbox.copy import Copy, Record
+from gen3sync.inbox.change import Record
+from gen3sync.inbox.copy import Contradiction, Copy
 from gen3sync.inbox.detect import Signature
 from gen3sync.inbox.export import NotWholeError, read_export
 from gen3sync.inbox.outcomes import NotDoneError, not_done
 from gen3sync.inbox.render import merge
 from gen3sync.ledger import Outcome
 from gen3sync.names import Project, printable
+from gen3sync.records.dictionary import NodeType
 
 _TOLD_EVERY = 5000
 # Many nodes of a project are empty; that it exists is asked once for all of them.
@@ -31,6 +34,8 @@ _EXISTS_FOR = 20.0
 
 Told = Callable[[str, int], None]
 """Called with a mirrored node (`DEV/test/case`) and how many of its records have been read so far."""
+Met = Callable[[Record, str], None]
+"""Called with each record and its canonical body while they come by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Prover:
         before: Signature | None,
         copy: Copy,
         told: Told,
-        met: Callable[[Record], None],
+        met: Met,
     ) -> Proven:
         """Fills `copy`; `met` hears of records that come by id. `before` is the signature read before.
 
@@ -73,7 +78,26 @@ class Prover:
             self._exists(project)
         return Proven(rows, in_order, tuple(copy.doubled), self._counted(project, node, before, rows))
 
-    def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Callable[[Record], None]) -> bool:
+    def records(self, project: Project, node: NodeType, ids: Sequence[str]) -> list[Record] | None:
+        """Some records as an export shows them; None where the commons does not answer with just those.
+
+        By id it tells nulls and links without parents, which an export leaves out.
+        """
+        answer = self._client.export_records(project, ids)
+        if not isinstance(answer, tuple):
+            return None
+        found: dict[str, list[Record]] = {id: [] for id in ids}
+        for record in answer:
+            id = record.get("id")
+            if id not in found or record.get("type") != node.name or record.get("project_id") != project.id:
+                return None
+            found[id].append(_as_exported(record, node))
+        try:
+            return [merge(pieces) if len(pieces) > 1 else pieces[0] for _, pieces in sorted(found.items())]
+        except (IndexError, Contradiction):  # one of them is gone, or was written between its pieces
+            return None
+
+    def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Met) -> bool:
         answer = self._client.export_node(project, node, deadline=self._deadline)
         if isinstance(answer, Refused):
             raise NotDoneError(
@@ -119,6 +143,19 @@ class Prover:
                 f"The export holds {rows} records where the commons counted {count}, and why cannot be found out now.",
             )
         return count if Signature.read(after).of(node) == before.of(node) else None
+
+
+def _as_exported(record: Record, node: NodeType) -> Record:
+    """A record as an export by node shows it."""
+    made: dict[str, Any] = {}
+    for name, value in record.items():
+        if name in node.link:
+            parents = [{key: one for key, one in parent.items() if one is not None} for parent in value or ()]
+            if parents:
+                made[name] = parents
+        elif value is not None:
+            made[name] = value
+    return made
 
 
 def _counted(records: Iterator[Record], told: Callable[[int], None]) -> Iterator[Record]:

@@ -3,13 +3,15 @@
 1. Readers see the old whole file or the new whole file (`files.write_atomic`).
 2. Content that did not change is not written again; only `checked_at` in the index moves.
 3. A file somebody edited is never overwritten: it is kept beside as `NAME.local-TIME`.
-4. Nothing is written into an inbox whose marker is gone: its disk is probably not mounted.
+4. The version that is replaced stays as another name where the mirror's `keep` asks for it (`versions`).
+5. Nothing is written into an inbox whose marker is gone: its disk is probably not mounted.
 
 Raises OSError as the system gives it (full, read-only, quota …); the old file is then as it was.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -21,10 +23,11 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from gen3sync.files import Fingerprint, inside, sha256_file, unique_path, write_atomic
+from gen3sync.files import Fingerprint, inside, open_regular, sha256_file, unique_path, write_atomic
 from gen3sync.inbox.index import Entry, read_index, write_index
 from gen3sync.inbox.plan import Mirror
-from gen3sync.inbox.render import Rendered, Text
+from gen3sync.inbox.render import Rendered
+from gen3sync.inbox.versions import keep_version, prune
 
 MARKER = ".gen3sync-inbox"
 _MARKER_TEXT = b"gen3sync mirrors a Gen3 data commons into this folder. Without this file it writes nothing here.\n"
@@ -113,9 +116,14 @@ class Folder:
         if written:
             if standing is Standing.EDITED:
                 kept = _keep_aside(path, at)
+            elif mirror.keep and standing is Standing.INTACT and previous is not None and path.exists():
+                keep_version(path, previous)
             self._note(path, lambda old: replace(old or entry, next=sha256))
             self._list_untellable(path, made)
-            write_atomic(path, lambda out: _pour(made.text, out), mtime=at.timestamp())
+            write_atomic(path, made.text.pour, mtime=at.timestamp())
+            self._remember(mirror, made.text.size, sha256, at)
+            if mirror.keep:
+                prune(path, mirror.keep, at)
         self._note(path, lambda _: entry)
         return Published(written, kept)
 
@@ -123,10 +131,41 @@ class Folder:
         """What the file cannot say is listed before the file says the rest."""
         beside = path.with_name(path.name + UNTELLABLE)
         if made.notes is not None:
-            notes = made.notes
-            write_atomic(beside, lambda out: _pour(notes, out))
+            write_atomic(beside, made.notes.pour)
         else:
             beside.unlink(missing_ok=True)
+
+    def open_intact(self, mirror: Mirror, sha256: str) -> tuple[BinaryIO, BinaryIO | None] | None:
+        """The file with `sha256` and what is listed beside it, opened; None where they are not what was published.
+
+        Whoever edits the file from here on makes another inode or another fingerprint: see `still_intact`.
+        """
+        if self._hash(mirror) != sha256:
+            return None
+        path = self.path(mirror)
+        try:
+            source = open_regular(path)
+        except OSError:
+            return None
+        if not self.still_intact(mirror, source):
+            source.close()
+            return None
+        try:
+            return source, open_regular(path.with_name(path.name + UNTELLABLE))
+        except OSError:
+            return source, None
+
+    def still_intact(self, mirror: Mirror, source: BinaryIO) -> bool:
+        """Whether an opened file is still as it was when its hash was taken."""
+        known = self._seen.get(mirror.name)
+        return known is not None and known[0] == Fingerprint.of(os.fstat(source.fileno()))
+
+    def _remember(self, mirror: Mirror, size: int, sha256: str, at: datetime) -> None:
+        """Saves reading a file again that was just put there, if it is that one by size and time."""
+        with contextlib.suppress(OSError):
+            now = Fingerprint.at(self.path(mirror))
+            if now.size == size and now.mtime_ns == round(at.timestamp() * 1e9):
+                self._seen[mirror.name] = (now, sha256)
 
     def checked(self, mirrors: Sequence[tuple[Mirror, str]], at: datetime) -> None:
         """Moves `checked_at` of unchanged mirrors, at most once in INDEX_EVERY. Raises OSError."""
@@ -178,13 +217,6 @@ class Folder:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO):
                 return ""  # a link, a folder, a FIFO: certainly not what was published
             raise
-
-
-def _pour(text: Text, out: BinaryIO) -> None:
-    with text.path.open("rb") as source:
-        shutil.copyfileobj(source, out, 1 << 20)
-    if out.tell() != text.size:
-        raise OSError(errno.EIO, "the spooled text has changed", str(text.path))
 
 
 def _keep_aside(path: Path, at: datetime) -> str:

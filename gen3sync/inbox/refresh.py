@@ -1,14 +1,16 @@
-"""One refresh of one node of one project: export, prove, guard, publish, write down.
+"""One refresh of one node of one project: a few records or an export, prove, guard, publish, write down.
 
 Whatever goes wrong, the old file stays and the reason says how old it is. Leaves to others: when (`inbox`), whether
-anything changed (`detect`), the proof (`proof`). Several mirrors of one node (in two formats, say) share one export.
+anything changed (`detect`), the proof (`proof`), a few records in place of all (`patch`), the end (`finish`). Several
+mirrors of one node (in two formats, say) share one export.
 """
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,19 +21,24 @@ from gen3sync.commons.replies import Failure
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, safe_name
 from gen3sync.inbox import detect, guards
+from gen3sync.inbox.change import Change, Difference, Record
 from gen3sync.inbox.copy import Copy
+from gen3sync.inbox.finish import Finisher
 from gen3sync.inbox.guards import Guarded, Shape
+from gen3sync.inbox.history import place_of
 from gen3sync.inbox.memory import Memory
-from gen3sync.inbox.outcomes import NotDoneError, fields, new_refresh, what_changed
-from gen3sync.inbox.plan import Format, Mirror
+from gen3sync.inbox.outcomes import NotDoneError, same_columns, written_with
+from gen3sync.inbox.patch import Patcher
+from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Proven, Prover, Told
-from gen3sync.inbox.publish import Folder, Standing, Unmounted
-from gen3sync.inbox.render import TableWriter, base_columns, render
-from gen3sync.inbox.work import Task, Work, clean, fresh_copy, index_entry
-from gen3sync.ledger import EventLevel, Outcome, Refresh
+from gen3sync.inbox.publish import Folder, Unmounted
+from gen3sync.inbox.render import Rendered, base_columns, finished, painter_of, render
+from gen3sync.inbox.text import Painter, TextWriter
+from gen3sync.inbox.views import keep_view
+from gen3sync.inbox.work import Task, Work, clean, fresh_copy
+from gen3sync.ledger import Outcome, Refresh
 from gen3sync.names import Project, printable
-
-log = logging.getLogger(__name__)
+from gen3sync.records.mirrorlines import NarrowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Refresher:
         self._folder = folder
         self._clock = clock
         self._copies = copies
+        self._finish = Finisher(memory, folder, clock, copies)
+        self._patcher = Patcher(prover, memory, folder, self._finish)
         self._max_shrink = max_shrink
         self._horizon = horizon
         self._locks: dict[tuple[Project, str], threading.Lock] = {}
@@ -77,37 +86,31 @@ class Refresher:
             if not task.accept and all(self._newer(mirror, task.since, started) for mirror in task.mirrors):
                 return Done()
             try:
-                return Done(self._exported(task, started, told))
+                return Done(self._refreshed(task, started, told))
             except NotDoneError as error:
                 tried = task.before.of(task.node) if task.before is not None else None
                 if error.failure is not None:
                     tried = ""  # not the mirror's fault: how long to wait is said by the commons being unwell
-                refreshes = [self._kept(m, started, error.outcome, error.reason, tried) for m in task.mirrors]
+                refreshes = [self._finish.kept(m, started, error.outcome, error.reason, tried) for m in task.mirrors]
                 return Done(tuple(refreshes), error.failure)
 
     def hold(self, mirror: Mirror, held: Guarded) -> Refresh:
         """Writes down that a mirror was not even tried."""
-        return self._kept(mirror, self._clock.now(), Outcome.GUARDED, str(held))
+        return self._finish.kept(mirror, self._clock.now(), Outcome.GUARDED, str(held))
 
     def _newer(self, mirror: Mirror, since: datetime, now: datetime) -> bool:
         """Whether another thread exported it meanwhile. One in the future was exported by a clock that was ahead."""
         past = self._memory.of(mirror)
-        exported = past.exported_at
+        exported = past.known.refreshed_at
         return exported is not None and since < exported <= now and past.last is past.success
 
-    def _exported(self, task: Task, started: datetime, told: Told) -> tuple[Refresh, ...]:
+    def _refreshed(self, task: Task, started: datetime, told: Told) -> tuple[Refresh, ...]:
         work = self._opened(task, started)
         try:
-            with fresh_copy(work.fresh) as copy:
-                proven = self._export(work, copy, told)
-                self._judge(work, proven)
-                work.difference = copy.since(work.held) if work.held.exists() else None
-                refreshes = tuple(self._publish(work, mirror, copy, proven.rows) for mirror in task.mirrors)
-            if proven.rows:
-                work.fresh.replace(work.held)
-            else:
-                work.held.unlink(missing_ok=True)
-            return refreshes
+            patched = self._patcher.patch(work)
+            if patched is not None or task.paced:
+                return patched or ()
+            return self._exported(work, told)
         except Unmounted:
             raise NotDoneError(Outcome.GUARDED, str(guards.unmounted(self._folder.root))) from None
         except OSError as error:
@@ -122,16 +125,67 @@ class Refresher:
         finally:
             clean(work)
 
+    def _exported(self, work: Work, told: Told) -> tuple[Refresh, ...]:
+        task = work.task
+        with fresh_copy(work.fresh) as copy:
+            proven = self._export(work, copy, told)
+            self._judge(work, proven)
+            work.difference, changes = self._changes(work, copy, proven.rows)
+            ended = []
+            for mirror in task.mirrors:
+                made = self._render(work, mirror, copy)
+                keep_view(copy, mirror.name, made, written_with(work.version, mirror))
+                known = self._memory.of(mirror).known
+                known = detect.after_export(known, task.before, task.node, work.started, horizon=self._horizon)
+                ended.append(self._finish.put(work, mirror, made, proven.rows, known))
+            if work.difference or (changes is None and proven.rows):
+                self._finish.tell(work, proven.rows, changes)
+        if proven.rows:
+            work.fresh.replace(work.held)
+        else:
+            work.held.unlink(missing_ok=True)
+        return self._finish.down(ended, took=self._clock.now() - work.started)
+
     def _export(self, work: Work, copy: Copy, told: Told) -> Proven:
-        """The proven export. Its TSV is made while it comes in, which holds where it comes by id, one record each."""
-        task, node = work.task, work.type
-        if not any(mirror.format is Format.TSV for mirror in task.mirrors):
-            return self._prover.export(task.project, task.node, task.before, copy, told, lambda _: None)
-        with TableWriter(node, base_columns(Format.TSV, node), work.spool(Format.TSV)) as table:
-            proven = self._prover.export(task.project, task.node, task.before, copy, told, table.add)
-        if proven.in_order and not table.too_narrow:
-            work.rendered[Format.TSV] = table.rendered()
+        """The proven export. Its texts are made while it comes in; that holds where it comes by id, one record each."""
+        task = work.task
+        looks = {(mirror.format, mirror.columns): mirror for mirror in task.mirrors}
+        with ExitStack() as stack:
+            writers: list[tuple[Mirror, Painter, TextWriter]] = []
+            for mirror in looks.values():
+                painter = painter_of(mirror.format, work.type, mirror.columns)
+                writers.append((mirror, painter, stack.enter_context(TextWriter(painter, work.spool(mirror)))))
+            narrow: set[Mirror] = set()
+
+            def met(record: Record, body: str) -> None:
+                for mirror, _, out in writers:
+                    if mirror not in narrow:
+                        try:
+                            out.add(record, body, record["id"])
+                        except NarrowError:
+                            narrow.add(mirror)
+
+            proven = self._prover.export(task.project, task.node, task.before, copy, told, met)
+        for mirror, painter, out in writers:
+            if proven.in_order and mirror not in narrow:
+                work.rendered[mirror.format, mirror.columns] = finished(out, painter)
         return proven
+
+    def _render(self, work: Work, mirror: Mirror, copy: Copy) -> Rendered:
+        look = (mirror.format, mirror.columns)
+        if look not in work.rendered:
+            work.rendered[look] = render(copy, mirror.format, work.type, work.spool(mirror), mirror.columns)
+        return work.rendered[look]
+
+    def _changes(self, work: Work, copy: Copy, rows: int) -> tuple[Difference | None, Iterable[Change] | None]:
+        """What the export changed, counted and one by one; None where nothing is known of before."""
+        if work.held.exists():
+            found = copy.since(work.held)
+            return found, None if found is None else copy.changes(work.held)
+        successes = [self._memory.of(mirror).success for mirror in work.task.mirrors]
+        if any(success is not None and success.rows == 0 for success in successes):
+            return Difference(rows, 0, 0), copy.every()
+        return None, None
 
     def _opened(self, task: Task, started: datetime) -> Work:
         if not self._folder.mounted:
@@ -147,7 +201,7 @@ class Refresher:
                 f"The dictionary of the commons no longer has the node type {printable(task.node)}. "
                 f"Take it out of the configuration; the file stays.",
             )
-        place = self._copies / safe_name(task.project.program) / safe_name(task.project.code)
+        place = place_of(self._copies, task.project)
         try:
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -160,8 +214,8 @@ class Refresher:
             return
         for mirror in work.task.mirrors:
             held = guards.judge(
-                self._published(mirror),
-                Shape(proven.rows, base_columns(mirror.format, work.type)),
+                self._published(work, mirror),
+                Shape(proven.rows, base_columns(mirror.format, work.type, mirror.columns)),
                 max_shrink=self._max_shrink,
                 doubled=proven.doubled,
                 counted=proven.counted,
@@ -169,76 +223,13 @@ class Refresher:
             if held is not None:
                 raise NotDoneError(Outcome.GUARDED, str(held))
 
-    def _published(self, mirror: Mirror) -> Shape | None:
+    def _published(self, work: Work, mirror: Mirror) -> Shape | None:
         success = self._memory.of(mirror).success
         if success is None or success.rows is None:
             return None
+        if not same_columns(success.dictionary_version, written_with(work.version, mirror)):
+            return Shape(success.rows)
         entry = self._folder.entry(mirror)
         # `LINK.id` columns come and go with the records that need them.
         columns = tuple(each for each in entry.columns if not each.endswith(".id")) if entry is not None else ()
         return Shape(success.rows, columns)
-
-    def _publish(self, work: Work, mirror: Mirror, copy: Copy, rows: int) -> Refresh:
-        task, past = work.task, self._memory.of(mirror)
-        made = work.rendered.get(mirror.format)
-        if made is None:
-            made = render(copy, mirror.format, work.type, work.spool(mirror.format))
-            work.rendered[mirror.format] = made
-        known = detect.after_export(past.known, task.before, task.node, work.started, horizon=self._horizon)
-        success = past.success
-        entry = index_entry(work, mirror, made, rows, known.signature)
-        previous = success.sha256 if success is not None else None
-        put = self._folder.publish(mirror, made, entry, previous=previous, at=work.started)
-        reason = ""
-        if put.written:
-            other = success is not None and success.dictionary_version != work.version
-            reason = what_changed(work.difference, rows, first=success is None, dictionary=other)
-        if put.kept_aside:
-            reason += f" The file had been edited here; that version is kept as {printable(put.kept_aside)}."
-            log.warning("local edits kept aside", extra=fields(mirror) | {"kept": put.kept_aside})
-            self._memory.tell(EventLevel.WARNING, "local-edits", f"{mirror.name}:{reason}", mirror)
-        outcome = Outcome.UPDATED if put.written else Outcome.UNCHANGED
-        log.log(
-            logging.INFO if put.written else logging.DEBUG,
-            outcome.value,
-            extra=fields(mirror) | {"rows": rows, "why": task.why.value},
-        )
-        ended = self._clock.now()
-        row = new_refresh(
-            mirror,
-            work.started,
-            outcome,
-            reason.strip(),
-            ended_at=ended,
-            rows=rows,
-            bytes=made.text.size,
-            sha256=made.text.sha256,
-            path=mirror.name,
-            dictionary_version=work.version,
-        )
-        return self._memory.finished(row, known, took=ended - work.started)
-
-    def _kept(
-        self, mirror: Mirror, started: datetime, outcome: Outcome, reason: str, tried: str | None = None
-    ) -> Refresh:
-        past = self._memory.of(mirror)
-        since = past.checked_at
-        if self._lacks(mirror):
-            tail = "There is no file yet." if past.success is None else "Its file is missing."
-        elif since is None:
-            tail = "How old the file is, is not known."
-        else:
-            tail = f"The file shows what the commons held at {since:%Y-%m-%d %H:%M} UTC."
-        # Said once as a warning, then only remembered: a mirror may be looked at every few seconds.
-        again = past.last is not None and past.last.outcome is outcome
-        log.log(logging.DEBUG if again else logging.WARNING, "%s: %s", outcome.value, reason, extra=fields(mirror))
-        if not again:
-            self._memory.tell(EventLevel.WARNING, outcome.value, f"{mirror.name}: {reason}", mirror)
-        row = new_refresh(mirror, started, outcome, f"{reason} {tail}", ended_at=self._clock.now())
-        return self._memory.finished(row, tried=tried)
-
-    def _lacks(self, mirror: Mirror) -> bool:
-        try:
-            return self._folder.standing(mirror, None) is Standing.MISSING
-        except OSError:
-            return False

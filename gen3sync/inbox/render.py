@@ -1,112 +1,101 @@
-"""A copy written as a mirror's text: sorted, the same bytes for the same records, and what TSV cannot say listed.
+"""Records as the text of a mirror: sorted, the same bytes for the same records, and what TSV cannot say listed.
 
-The text goes to a spool file first, so that its hash is known before anything in the inbox is touched. What a cell may
-say is `records.mirror`'s; where the text goes is `publish`'s.
+What a cell may say is `records.mirror`'s; how a text is put together and changed is `text`'s; where it goes is
+`publish`'s. The text goes to a spool file first, so that its hash is known before anything in the inbox is touched.
 """
 
 from __future__ import annotations
 
-import hashlib
+import fnmatch
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from gen3sync.inbox.copy import Contradiction, Copy, Record
+from gen3sync.inbox.change import Record, canonical
+from gen3sync.inbox.copy import Contradiction, Copy
 from gen3sync.inbox.plan import Format
+from gen3sync.inbox.text import Block, Painter, Patched, Text, TextWriter, Whole
 from gen3sync.records.dictionary import NodeType
 from gen3sync.records.merge import ContradictionError, merge_group
-from gen3sync.records.mirror import mirror_columns, mirror_line, mirror_row, untellable
+from gen3sync.records.mirror import mirror_columns
+from gen3sync.records.mirrorlines import LineMaker, NarrowError
 
 _SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A whole text on disk."""
-
-    path: Path
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mirror's text. `columns` is empty for JSON; `notes` lists the `untellable` values, None when there are none."""
+    """A mirror's text. `columns` is empty for JSON; `notes` lists the `untellable` values, None when there are none.
 
-    text: Text
-    columns: tuple[str, ...]
-    untellable: int = 0
-    notes: Text | None = None
-
-
-def base_columns(format: Format, node_type: NodeType) -> tuple[str, ...]:
-    """The columns a mirror has whatever the records: what the guard against lost columns compares."""
-    return mirror_columns(node_type) if format is Format.TSV else ()
-
-
-def render(copy: Copy, format: Format, node_type: NodeType, spool: Path) -> Rendered:
-    """Writes `copy` to `spool` (and notes beside it). Raises OSError, sqlite3.Error."""
-    if format is not Format.TSV:
-        lines = _json_lines(copy) if format is Format.JSON else (body + "\n" for body in copy.bodies())
-        with _Writer(spool) as out:
-            for line in lines:
-                out.write(line)
-        return Rendered(out.text, ())
-    columns = mirror_columns(node_type)
-    while True:
-        with TableWriter(node_type, columns, spool) as table:
-            for record in copy.records():
-                table.add(record)
-                if table.too_narrow:
-                    break
-        if not table.too_narrow:
-            return table.rendered()
-        columns = _all_columns(copy, node_type)
-
-
-class TableWriter:
-    """Writes a TSV record by record, so that it can be made while an export is still coming in.
-
-    `too_narrow` becomes true at a record that needs a further column; what is written from then on is of no use.
+    `blocks` say where in the text the records are; `patched` what is new in it, where it was not written whole.
     """
 
-    def __init__(self, node_type: NodeType, columns: tuple[str, ...], spool: Path) -> None:
-        self.too_narrow = False
-        self._node = node_type
-        self._columns = columns
-        self._known = frozenset(columns)
-        self._out = _Writer(spool)
-        self._told = _Writer(spool.with_name(spool.name + ".notes"))
+    text: Whole
+    columns: tuple[str, ...]
+    untellable: int = 0
+    notes: Whole | None = None
+    blocks: tuple[Block, ...] = ()
+    patched: Patched | None = None
 
-    def add(self, record: Record) -> None:
-        """Raises OSError."""
-        cells = mirror_row(record, self._node)
-        if self.too_narrow or not cells.keys() <= self._known:
-            self.too_narrow = True
-            return
-        self._out.write(mirror_line(self._columns, cells))
-        for found in untellable(record, self._node):
-            value = record.get(found.column.partition(".")[0])
-            self._told.write(_note(record, found.column, found.reason, value))
 
-    def rendered(self) -> Rendered:
-        """What was written, after the writer was closed."""
-        notes = self._told.text if self._told.lines else None
-        if notes is None:
-            self._told.text.path.unlink(missing_ok=True)
-        return Rendered(self._out.text, self._columns, self._told.lines, notes)
+def chosen(column: str, patterns: Sequence[str]) -> bool:
+    """Whether a mirror with these `columns` has the column; a link is meant by its name as well."""
+    return not patterns or any(_means(pattern, column) for pattern in patterns)
 
-    def __enter__(self) -> TableWriter:
-        self._out.__enter__()
-        self._told.__enter__()
-        self._out.write(mirror_line(self._columns, {column: column for column in self._columns}))
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._out.__exit__()
-        self._told.__exit__()
+def _means(pattern: str, column: str) -> bool:
+    return fnmatch.fnmatchcase(column, pattern) or fnmatch.fnmatchcase(column.partition(".")[0], pattern)
+
+
+def columns_of(node_type: NodeType, patterns: Sequence[str], further: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The columns of a TSV: the dictionary's, or those chosen in the order in which they were."""
+    every = mirror_columns(node_type, further)
+    if not patterns:
+        return every
+    found = dict.fromkeys(column for pattern in patterns for column in every if _means(pattern, column))
+    return tuple(found) or every  # `columns` that name none of this node type: told as a problem, not as a blank file
+
+
+def base_columns(format: Format, node_type: NodeType, patterns: Sequence[str] = ()) -> tuple[str, ...]:
+    """The columns a mirror has whatever the records: what the guard against lost columns compares."""
+    return columns_of(node_type, patterns) if format is Format.TSV else ()
+
+
+def painter_of(
+    format: Format, node_type: NodeType, patterns: Sequence[str] = (), columns: Sequence[str] | None = None
+) -> Painter:
+    """Whoever writes records in `format`. `columns` are those of a TSV that is there, None: those all records have."""
+    match format:
+        case Format.TSV:
+            have = columns_of(node_type, patterns) if columns is None else tuple(columns)
+            return _Tsv(LineMaker(node_type, have, lambda column: chosen(column, patterns)))
+        case Format.JSON:
+            return _Json(tuple(patterns))
+        case Format.JSONL:
+            return _Jsonl(tuple(patterns))
+
+
+def render(copy: Copy, format: Format, node_type: NodeType, spool: Path, patterns: Sequence[str] = ()) -> Rendered:
+    """Writes `copy` to `spool` (and notes beside it). Raises OSError, sqlite3.Error."""
+    painter = painter_of(format, node_type, patterns)
+    further: frozenset[str] = frozenset()
+    while True:
+        try:
+            with TextWriter(painter, spool) as out:
+                for id, body in copy.between("", None):
+                    out.add(None, body, id)
+            return finished(out, painter)
+        except NarrowError as error:
+            further |= error.columns
+            painter = painter_of(format, node_type, patterns, columns_of(node_type, patterns, further))
+
+
+def finished(out: TextWriter, painter: Painter) -> Rendered:
+    """What a closed writer wrote."""
+    text, notes = out.texts()
+    return Rendered(text, painter.columns, out.told, notes, tuple(out.blocks))
 
 
 def merge(records: Sequence[Record]) -> Record:
@@ -117,11 +106,59 @@ def merge(records: Sequence[Record]) -> Record:
         raise Contradiction from error
 
 
-def _all_columns(copy: Copy, node: NodeType) -> tuple[str, ...]:
-    seen: set[str] = set()
-    for record in copy.records():
-        seen |= mirror_row(record, node).keys()
-    return mirror_columns(node, seen)
+class _Tsv:
+    def __init__(self, lines: LineMaker) -> None:
+        self._lines = lines
+        self.columns = lines.columns
+
+    def head(self) -> str:
+        return self._lines.header
+
+    def foot(self, rows: bool) -> str:  # noqa: ARG002
+        return ""
+
+    def row(self, record: Record | None, body: str, first: bool) -> tuple[str, str]:  # noqa: ARG002
+        known = json.loads(body) if record is None else record
+        line, told = self._lines.line(known)
+        if not told:
+            return line, ""
+        notes = (_note(known, one.column, one.reason, known.get(one.column.partition(".")[0])) for one in told)
+        return line, "".join(notes)
+
+
+class _Json:
+    """The commons' own form, one record a line."""
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+
+    def head(self) -> str:
+        return '{"data": ['
+
+    def foot(self, rows: bool) -> str:
+        return "\n]}\n" if rows else "]}\n"
+
+    def row(self, record: Record | None, body: str, first: bool) -> tuple[str, str]:
+        return ("\n" if first else ",\n") + self.said(record, body), ""
+
+    def said(self, record: Record | None, body: str) -> str:
+        if not self._patterns:
+            return body
+        known = json.loads(body) if record is None else record
+        return canonical({name: value for name, value in known.items() if chosen(name, self._patterns)})
+
+
+class _Jsonl(_Json):
+    def head(self) -> str:
+        return ""
+
+    def foot(self, rows: bool) -> str:  # noqa: ARG002
+        return ""
+
+    def row(self, record: Record | None, body: str, first: bool) -> tuple[str, str]:  # noqa: ARG002
+        return self.said(record, body) + "\n", ""
 
 
 def _note(record: Record, column: str, reason: str, value: Any) -> str:
@@ -136,40 +173,4 @@ def _note(record: Record, column: str, reason: str, value: Any) -> str:
     return json.dumps(note, ensure_ascii=False) + "\n"
 
 
-def _json_lines(copy: Copy) -> Iterator[str]:
-    """The commons' own form, one record a line."""
-    yield '{"data": ['
-    separator = "\n"
-    for body in copy.bodies():
-        yield separator + body
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
-
-
-class _Writer:
-    """Writes a file, counting and hashing."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self.lines = 0
-
-    def write(self, line: str) -> None:
-        data = line.encode()
-        self._file.write(data)
-        self._hash.update(data)
-        self._size += len(data)
-        self.lines += 1
-
-    @property
-    def text(self) -> Text:
-        return Text(self._path, self._size, self._hash.hexdigest())
-
-    def __enter__(self) -> _Writer:
-        self._file = self._path.open("wb")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+__all__ = ["Rendered", "Text", "base_columns", "chosen", "columns_of", "finished", "merge", "painter_of", "render"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,15 +17,18 @@ from datetime import datetime, timedelta
 from gen3sync.clock import Clock
 from gen3sync.commons import replies
 from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.journal import Journal, journal
 from gen3sync.commons.queries import signature
 from gen3sync.files import folder_error
 from gen3sync.inbox import detect
 from gen3sync.inbox.detect import Known, Signature, Why
 from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.outcomes import written_with
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Told
 from gen3sync.inbox.publish import Folder, Standing
 from gen3sync.inbox.refresh import Refresher
+from gen3sync.inbox.touch import MOST_TRANSACTIONS, waited_for, worth_asking
 from gen3sync.inbox.work import Task
 from gen3sync.ledger import EventLevel, Outcome, Refresh
 from gen3sync.names import Project
@@ -36,7 +39,9 @@ log = logging.getLogger(__name__)
 BLIND_EVERY = timedelta(minutes=5)
 # A mirror that changes all the time is exported so seldom that it takes a tenth of the time at most.
 PACE = 10
-_PACED = (Why.CHANGED, Why.SETTLED, Why.BLIND)
+# CHANGED is held to it where a few records will not do: see `Task.paced`.
+_PACED = (Why.SETTLED, Why.BLIND)
+_PATCHED = {Why.CHANGED}
 # A commons that has no GraphQL is asked again whether it has some by now.
 _LOOK_AGAIN = 3600.0
 # How long a mirror that could not be published rests while its signature stays the same.
@@ -101,10 +106,14 @@ class Rounds:
         seen = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
         unchanged: list[tuple[Mirror, Known]] = []
         wanted: dict[str, list[tuple[Mirror, Why]]] = {}
+        paced: set[str] = set()
         for mirror in it.mirrors:
             match self._why(mirror, seen, it):
                 case None:
                     continue
+                case Why.CHANGED if self._paced(mirror, it):
+                    paced.add(mirror.node)
+                    wanted.setdefault(mirror.node, []).append((mirror, Why.CHANGED))
                 case Why.UNCHANGED if seen is not None:
                     unchanged.append((mirror, detect.after_look(self._memory.of(mirror).known, seen, since)))
                 case why:
@@ -114,8 +123,20 @@ class Rounds:
             text = f"{it.project}: the commons counts fewer transactions than before; all is exported again."
             log.warning("the commons went back", extra={"project": str(it.project)})
             self._memory.tell(EventLevel.WARNING, "backwards", text)
+        changed = {node: [m for m, _ in each] for node, each in wanted.items() if {why for _, why in each} == _PATCHED}
+        journal = self._journal(it.project, changed, seen) if seen is not None else None
         tasks = [
-            Task(it.project, node, tuple(mirror for mirror, _ in each), each[0][1], since, seen, it.accept)
+            Task(
+                it.project,
+                node,
+                tuple(mirror for mirror, _ in each),
+                each[0][1],
+                since,
+                seen,
+                it.accept,
+                journal if node in changed else None,
+                node in paced and node in changed,
+            )
             for node, each in wanted.items()
         ]
         failure: replies.Failure | None = None
@@ -160,7 +181,7 @@ class Rounds:
         if it.asked is Why.ASKED:
             return Why.ASKED
         version = self._version()
-        if version is not None and version != success.dictionary_version:
+        if version is not None and written_with(version, mirror) != success.dictionary_version:
             return Why.DICTIONARY
         why = detect.decide(past.known, seen, mirror.node, now, horizon=self._horizon, full_every=self._full_every)
         if (
@@ -170,9 +191,34 @@ class Rounds:
             and _within(BLIND_EVERY, past.exported_at, now)
         ):
             return None
-        if why in _PACED and not it.report and it.asked is None and _within(PACE * past.took, past.exported_at, now):
-            return None  # what is exported often and takes long would keep the commons busy
+        if why in _PACED and self._paced(mirror, it):
+            return None
         return why
+
+    def _paced(self, mirror: Mirror, it: Round) -> bool:
+        """What is exported often and takes long would keep the commons busy."""
+        past = self._memory.of(mirror)
+        wished = it.report or it.asked is not None
+        return not wished and _within(PACE * past.took, past.exported_at, self._clock.now())
+
+    def _journal(self, project: Project, changed: Mapping[str, Sequence[Mirror]], seen: Signature) -> Journal | None:
+        """What was written since the mirrors were refreshed, where that may be few: one question for all of them."""
+        known = [
+            past
+            for node, mirrors in changed.items()
+            if all(worth_asking(self._memory.of(mirror).known, seen, node) for mirror in mirrors)
+            for past in (self._memory.of(mirror).known for mirror in mirrors)
+        ]
+        if not known:
+            return None
+        late = frozenset[int]().union(*(waited_for(each, seen) for each in known))
+        if len(late) > MOST_TRANSACTIONS:
+            return None
+        told = journal(self._client, project, max(seen.ok - (each.ok or 0) for each in known), late)
+        if isinstance(told, Journal):
+            return told
+        log.info("the log cannot be read: %s", told.message, extra={"project": str(project)})
+        return None
 
     def _standing(self, mirror: Mirror, sha256: str | None) -> Standing:
         try:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gen3sync.inbox.copy import Copy, Difference
-from gen3sync.inbox.detect import Signature, Why
+from gen3sync.commons.journal import Journal
+from gen3sync.inbox.change import Difference
+from gen3sync.inbox.copy import Copy
+from gen3sync.inbox.detect import Known, Signature, Why
 from gen3sync.inbox.index import Entry
 from gen3sync.inbox.outcomes import version_of
 from gen3sync.inbox.plan import Format, Mirror
@@ -21,7 +23,9 @@ from gen3sync.records.dictionary import Dictionary, NodeType
 @dataclass(frozen=True, slots=True)
 class Task:
     """One node to export and the mirrors that show it. `before`: the signature read before, None where unknown;
-    `since`: when the wish arose, so that an export begun after it by another thread will do."""
+    `since`: when the wish arose, so that an export begun after it by another thread will do. `journal`: what the newest
+    transactions wrote, so that perhaps a few records will do. `paced`: an export of all is to wait, the last was just
+    made."""
 
     project: Project
     node: str
@@ -30,6 +34,8 @@ class Task:
     since: datetime
     before: Signature | None = None
     accept: bool = False
+    journal: Journal | None = None
+    paced: bool = False
 
 
 @dataclass(slots=True)
@@ -43,17 +49,24 @@ class Work:
     fresh: Path
     held: Path
     difference: Difference | None = None
-    rendered: dict[Format, Rendered] = field(default_factory=dict)
+    rendered: dict[tuple[Format, tuple[str, ...]], Rendered] = field(default_factory=dict)
+    spools: list[Path] = field(default_factory=list)
+    _looks: list[tuple[Format, tuple[str, ...]]] = field(default_factory=list)
 
     @property
     def version(self) -> str:
         return version_of(self.dictionary)
 
-    def spool(self, format: Format) -> Path:
-        return self.fresh.with_suffix(f".{format.value}")
+    def spool(self, mirror: Mirror) -> Path:
+        """A file for a text on its way, the same for mirrors that show the same."""
+        look = (mirror.format, mirror.columns)
+        if look not in self._looks:
+            self._looks.append(look)
+            self.spools.append(self.fresh.with_suffix(f".{len(self._looks)}.{mirror.format.value}"))
+        return self.spools[self._looks.index(look)]
 
 
-def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, signature: str) -> Entry:
+def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, known: Known) -> Entry:
     """What the index is to say of a mirror."""
     return Entry(
         mirror=mirror.group,
@@ -66,9 +79,9 @@ def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, signature
         sha256=made.text.sha256,
         columns=made.columns,
         dictionary_version=work.version,
-        exported_at=work.started.isoformat(),
+        exported_at=(known.exported_at or work.started).isoformat(),
         checked_at=work.started.isoformat(),
-        signature=signature,
+        signature=known.signature,
         untellable=made.untellable,
     )
 
@@ -92,7 +105,6 @@ def sweep(copies: Path) -> None:
 
 def clean(work: Work) -> None:
     """Removes what a refresh made on its way."""
-    spools = [work.spool(format) for format in Format]
-    for path in (work.fresh, *spools, *(spool.with_name(f"{spool.name}.notes") for spool in spools)):
+    for path in (work.fresh, *work.spools, *(spool.with_name(f"{spool.name}.notes") for spool in work.spools)):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)

@@ -128,7 +128,7 @@ def test_a_mirror_dropped_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_unchanged_costs_one_question_a_project_and_touches_no_file(tmp_path: Path) -> None:
-    with house(tmp_path) as h:
+    with house(tmp_path, full_every="1d") as h:
         study(h.sandbox, "ST-1")
         h.look()
         path = tmp_path / "inbox/DEV/test/study.tsv"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen3sync.inbox.copy import Contradiction, Copy, Difference, Record, canonical
+from gen3sync.inbox.change import Difference, Record, canonical
+from gen3sync.inbox.copy import Contradiction, Copy
 
 
 def record(number: int, **more: Any) -> dict[str, Any]:
