@@ -87,7 +87,8 @@ def new_and_edited(run: Run) -> None:
         if run.args.url:
             commons = Commons(run.args.url, run.args.credentials)
         else:
-            commons = stack.enter_context(sandbox(run.folder, [run.project], REAL))
+            beside = [(run.project, run.node, run.args.beside)] if run.args.beside else []
+            commons = stack.enter_context(sandbox(run.folder, [run.project], REAL, beside))
         # The parents go first, at no cost to either.
         house = build(run.folder / "new", commons, f"chunk_rows = {run.args.chunk_rows}" if run.args.chunk_rows else "")
         mark = secrets.token_hex(3)
@@ -372,6 +373,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--node", help="a node type that is no file node")
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--edited", type=int, default=5, help="rows changed in the edited file")
+    parser.add_argument("--beside", type=int, default=0, help="other records of the node in the sandbox's project")
     parser.add_argument("--chunk-rows", type=int, help="gen3sync's chunk_rows instead of its default")
     parser.add_argument("--huge-rows", type=int, default=1_000_000)
     parser.add_argument("--patience", type=float, default=3600, help="seconds to wait for the huge file")
