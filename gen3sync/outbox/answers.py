@@ -31,8 +31,8 @@ class Consequences:
     """By node."""
 
     def follow(self, work: Work, answer: Answer) -> bool:
-        """Everything that an answer asks for. True when the rows landed and are to be proven."""
-        work.in_flight -= 1
+        """Everything that an answer asks for; may be asked for again when something of it cannot be written down.
+        True when the rows landed and are to be proven."""
         self._hear(answer)
         self._learn(answer)
         self.lane.rooms.failpoint("send: answered")

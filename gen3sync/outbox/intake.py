@@ -10,10 +10,11 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
+from gen3sync.errors import Gen3SyncError
 from gen3sync.files import Fingerprint, folder_error, unique_path
 from gen3sync.files.moves import rename_new
 from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop
@@ -221,49 +222,50 @@ class Intake:
             one.ends(whole=False)  # a gzip file without its end: it has ten times as long to finish
             return 0
         self.rooms.failpoint("intake: snapshot made")
-        way = self._routing.way(path)
-        self._not_before.pop(path, None)
-        del self.settling[path]
-        self._known[path] = shot.fingerprint
-        self.write_down(path, shot, way, "outbox")
+        self.write_down(path, shot, self._routing.way(path), "outbox")
         return 1
 
     def write_down(self, path: str, shot: snapshot.Snapshot, way: Routed | Unrouted, source: str) -> Drop:
-        """Makes a drop of a snapshot and sends it on its way."""
-        journal = Journal((self.rooms.state / shot.path).parent)
+        """Makes a drop of a snapshot and sends it on its way. OSError, LedgerError: the file counts as not taken."""
+        try:
+            drop = self._add(path, shot, way, source)
+        except (OSError, Gen3SyncError):
+            snapshot.discard(shot.path, self.rooms.state)
+            raise
+        older = None
         if source == "outbox":
-            journal.taken(shot.fingerprint)
-        routed = isinstance(way, Routed)
-        if isinstance(way, Routed):
-            journal.note("route", by=way.by)
-        drop = self.rooms.ledger.drops.add(
-            NewDrop(
-                path=path,
-                sha256=shot.sha256,
-                size=shot.size,
-                snapshot=shot.path,
-                program=way.project.program if isinstance(way, Routed) else None,
-                project=way.project.code if isinstance(way, Routed) else None,
-                state=DropState.WAITING if routed else DropState.PARKED,
-                reason="" if isinstance(way, Routed) else f"{way.what} {way.remedy}",
-                error_class="" if routed else "route",
-                next_attempt_at=None if routed else self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN),
-                source=source,
-            )
-        )
+            self._not_before.pop(path, None)
+            self.settling.pop(path, None)
+            self._known[path] = shot.fingerprint
+            older, self._open[path] = self._open.get(path), drop
         self.rooms.failpoint("intake: drop added")
-        where = f" for {way.project}" if isinstance(way, Routed) else f"; parked: {way.what}"
-        self.rooms.ledger.events.add(EventLevel.INFO, "arrived", f"{printable(path)} arrived{where}", drop_id=drop.id)
         _log.info("arrived", extra={"drop": drop.id, "file": printable(path), "bytes": shot.size})
-        older = self._open.get(path) if source == "outbox" else None
         if older is not None:
             self._replace(older, drop)
-        if source == "outbox":
-            self._open[path] = drop
         if isinstance(way, Routed):
             self.deliver(drop)
         else:
             self._routing.unrouted[drop.id] = drop
+        return drop
+
+    def _add(self, path: str, shot: snapshot.Snapshot, way: Routed | Unrouted, source: str) -> Drop:
+        journal = Journal((self.rooms.state / shot.path).parent)
+        if source == "outbox":
+            journal.taken(shot.fingerprint)
+        new = NewDrop(path=path, sha256=shot.sha256, size=shot.size, snapshot=shot.path, source=source)
+        if isinstance(way, Routed):
+            journal.note("route", by=way.by)
+            new = replace(new, program=way.project.program, project=way.project.code, state=DropState.WAITING)
+            where = f" for {way.project}"
+        else:
+            later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
+            new = replace(new, state=DropState.PARKED, error_class="route", next_attempt_at=later)
+            new, where = replace(new, reason=f"{way.what} {way.remedy}"), f"; parked: {way.what}"
+        with self.rooms.ledger.together():
+            drop = self.rooms.ledger.drops.add(new)
+            self.rooms.ledger.events.add(
+                EventLevel.INFO, "arrived", printable(path) + f" arrived{where}", drop_id=drop.id
+            )
         return drop
 
     def _replace(self, older: Drop, newer: Drop) -> None:

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from gen3sync.errors import Gen3SyncError
+from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop
 from gen3sync.names import Project
 from gen3sync.outbox.archive import Archive
@@ -133,9 +134,9 @@ class Lane:
             moved = False
             try:
                 moved = self._turn()
-            except Gen3SyncError as error:
+            except (Gen3SyncError, OSError) as error:
                 self._stumbled()
-                self._state.stumbled(str(error))
+                self._state.stumbled(str(error if isinstance(error, Gen3SyncError) else _unwritten(error)))
                 _log.error("%s", error, extra={"project": str(self.project)})
             except Exception:  # noqa: BLE001 - one project must not end the others; its drops stay and are tried again
                 self._stumbled()
@@ -164,7 +165,7 @@ class Lane:
             moved = True
         if self._stopping or self._rooms.clock.monotonic() < self._not_before:
             return moved
-        if self._waits.lost() or self._waits.links():
+        if self._steps.follow_again() or self._waits.lost() or self._waits.links():
             return True
         if self._waits.closed():
             return moved
@@ -255,3 +256,7 @@ class Lane:
                 state.unpark(work)
             if work.stage is Stage.WORK:
                 state.index.again(work.id, RowState.GUARDED, RowState.WAITING, RowState.BEHIND)
+
+
+def _unwritten(error: OSError) -> Gen3SyncError:
+    return folder_error("What was done cannot be written down", error)

@@ -13,6 +13,7 @@ from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
+from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
 from gen3sync.outbox.answers import Consequences
@@ -39,6 +40,8 @@ class Steps:
     ended: Callable[[Drop], None]
     unproven: dict[int, list[Answer]] = field(default_factory=dict)
     """Landed requests whose proof was not asked for yet, by drop."""
+    unfollowed: list[tuple[Work, Answer]] = field(default_factory=list)
+    """Answers whose consequences could not be written down (a full disk): to be followed again."""
     _asking: int = 0
 
     def __post_init__(self) -> None:
@@ -141,8 +144,23 @@ class Steps:
         return True
 
     def _answered(self, work: Work, done: Future[Answer]) -> None:
-        answer = done.result()
-        if self._consequences.follow(work, answer):
+        self._follow(work, done.result())
+
+    def follow_again(self) -> bool:
+        """Tries once more what could not be written down. True if there was something."""
+        waiting, self.unfollowed = self.unfollowed, []
+        for work, answer in waiting:
+            self._follow(work, answer)
+        return bool(waiting)
+
+    def _follow(self, work: Work, answer: Answer) -> None:
+        try:
+            landed = self._consequences.follow(work, answer)
+        except (OSError, Gen3SyncError):
+            self.unfollowed.append((work, answer))
+            raise
+        work.in_flight -= 1
+        if landed:
             self.unproven.setdefault(work.id, []).append(answer)
         if not work.in_flight:
             self.lane.release_followers()

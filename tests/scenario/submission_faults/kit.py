@@ -42,13 +42,24 @@ PUT: Struck = {"method": "PUT", "path": "/submission/DEV/test$"}
 """Strikes uploads to DEV/test."""
 
 
+class StoryClock(ManualClock):
+    """Stands still until the story moves it; whoever waits for an event hears of it at once."""
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        deadline = None if seconds is None else self.monotonic() + seconds
+        while not event.wait(TICK / 2):
+            if deadline is not None and self.monotonic() >= deadline:
+                return False
+        return True
+
+
 class Story(Bench):
     """One folder, one commons, one story. A study S1 is there already, so that subjects have a parent."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, options: str = "", commons: str = "") -> None:
         folder.mkdir(exist_ok=True)
         super().__init__(folder, sandbox, options, f'horizon = "{HORIZON}s"\n{commons}')
-        self.clock = self.time = ManualClock(SystemClock().now())
+        self.clock = self.time = StoryClock(SystemClock().now())
         self.dropped: set[str] = set()
         """SHA-256 of every content that was meant to arrive."""
         if not sandbox.record("DEV-test", "study", "S1"):
@@ -131,14 +142,21 @@ class Days:
     def __init__(self, story: Story, outbox: Outbox, ledger: Ledger) -> None:
         self.story, self.outbox, self.ledger = story, outbox, ledger
 
-    def until(self, condition: Callable[[], object], what: str = "the condition", *, pace: float = PACE) -> None:
+    def until(
+        self,
+        condition: Callable[[], object],
+        what: str = "the condition",
+        *,
+        pace: float = PACE,
+        patience: float = PATIENCE,
+    ) -> None:
         """Moves the clock on until something holds. `pace` 0: time stands still, the outbox works on."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         tick = threading.Event()
         while not condition():
             if time.monotonic() > deadline:
-                drops = [(d.id, d.path, d.state.value, d.reason) for d in self.ledger.drops.recent(20)]
-                raise AssertionError(f"{what} did not come about; drops {drops}; events {self.told()}")
+                drops = [(d.id, d.path, d.state.value, d.reason) for d in self.ledger.drops.recent(5)]
+                raise AssertionError(f"{what} did not come about; drops {drops}; events {self.told()[-10:]}")
             tick.wait(TICK)
             if pace:
                 self.story.time.advance(pace)
