@@ -1,0 +1,138 @@
+"""Parents, children, and drops that follow each other (docs/reference/submission-faults.md, "Order")."""
+
+from __future__ import annotations
+
+from gen3sync.ledger import Verdict
+from gen3sync.sandbox import Point
+from tests.scenario.outbox_bench import table
+from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
+
+VISIT = "type submitter_id subjects.submitter_id visit_number"
+STUDY = "type submitter_id projects.code title"
+DAY = 86_400
+
+
+def test_a_parent_in_the_same_file_after_its_child(story: Story) -> None:
+    columns = "type submitter_id subjects.submitter_id studies.submitter_id visit_number"
+    story.drop("mixed.tsv", table(columns, "visit V0 P0 . 1", "subject P0 . S1 ."))
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.LANDED, 2, 0)
+    assert story.sandbox.count("DEV-test", "visit") == 1
+    story.whole("P0")
+
+
+def test_a_parent_dropped_together_with_its_child(story: Story) -> None:
+    story.drop("a-visit.tsv", table(VISIT, "visit V0 P0 1", "visit V1 P1 1"))
+    story.drop("z-subject.tsv", subjects(*persons(2)))
+    assert {drop.verdict for drop in story.goes(2)} == {Verdict.LANDED}
+    assert [request.status for request in story.puts()] == [200, 200]
+    assert story.sandbox.count("DEV-test", "visit") == 2
+    story.whole(*names(2))
+
+
+def test_a_parent_that_comes_hours_after_its_child(story: Story) -> None:
+    story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
+    with story.running() as days:
+        days.arrived()
+        days.passes(6 * 3600)
+        assert days.ended(0) == []
+        story.drop("subject.tsv", subjects(*persons(1)))
+        drops = days.ended(2)
+    assert {drop.verdict for drop in drops} == {Verdict.LANDED}
+    assert [request.status for request in story.puts()] == [200, 200]
+    story.whole("P0")
+
+
+def test_a_parent_that_somebody_else_stores(story: Story) -> None:
+    story.drop("subject.tsv", subjects("P0 S9 male human"))
+    with story.running() as days:
+        days.arrived()
+        days.passes(60)
+        story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.LANDED
+    story.whole("P0")
+
+
+def test_a_parent_that_never_comes(story: Story) -> None:
+    story.drop("subject.tsv", subjects("P0 S9 male human", "P1 S1 male human"))
+    with story.running() as days:
+        days.until(lambda: story.subjects() == ["P1"], "the row that waits for nobody")
+        assert days.ended(0) == []
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 1, 1)
+    [bad] = story.rejects("subject.tsv")
+    assert (bad["_line"], bad["_error_type"]) == ("2", "MISSING_PARENT")
+    assert "study S9 is not in the commons and did not come in time" in bad["_errors"]
+    story.whole("P1")
+
+
+def test_a_parent_that_was_itself_refused(story: Story) -> None:
+    columns = "type submitter_id subjects.submitter_id studies.submitter_id sex visit_number"
+    story.drop("mixed.tsv", table(columns, "visit V0 P0 . . 1", "subject P0 . S1 wrong .", "subject P1 . S1 male ."))
+    with story.running() as days:
+        days.until(lambda: story.subjects() == ["P1"], "the good row")
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert (drop.counts["created"], drop.counts["rejected"]) == (1, 2)
+    said = {bad["submitter_id"]: bad["_errors"] for bad in story.rejects("mixed.tsv")}
+    assert "It was itself refused: line 3" in said["V0"]
+    story.whole("P1")
+
+
+def test_a_waiting_row_survives_a_restart(story: Story) -> None:
+    story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
+    with story.running() as days:
+        days.arrived()
+        days.until(lambda: days.outbox.status().progress, "a drop at work")
+    story.drop("subject.tsv", subjects(*persons(1)))
+    assert {drop.verdict for drop in story.goes(2)} == {Verdict.LANDED}
+    story.whole("P0")
+
+
+def test_a_later_drop_never_overtakes_an_earlier_one(story: Story) -> None:
+    """P0 of the first drop waits for its study; the second drop, which could go at once, stays behind it."""
+    story.drop("a.tsv", subjects("P0 S9 male human"))
+    with story.running() as days:
+        days.arrived()
+        story.drop("b.tsv", subjects("P0 S9 male dog"))
+        days.arrived(2)
+        story.drop("study.tsv", table(STUDY, "study S9 test Nine"))
+        drops = days.ended(3)
+    assert {drop.verdict for drop in drops} == {Verdict.LANDED}
+    assert story.subject("P0")["species"] == "dog"
+    story.whole("P0", writes=2)
+
+
+def test_a_drop_behind_a_lost_answer_waits_for_its_fate(story: Story) -> None:
+    with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
+        story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
+        story.drop("a.tsv", subjects("P0 S1 male human"))
+        days.hears("no answer", pace=0.2)
+        story.drop("b.tsv", subjects("P0 S1 male dog"))
+        days.arrived(2, pace=0.2)
+        days.passes(30)
+        days.until(lambda: len(days.ledger.drops.open()) == 2, pace=0.2)
+        assert len(story.puts()) == 1
+        hold.release()
+        first, second = days.ended(2)
+    assert (first.verdict, second.verdict, story.subject("P0")["species"]) == (
+        Verdict.LANDED,
+        Verdict.LANDED,
+        "dog",
+    )
+    story.whole("P0", writes=2)
+
+
+def test_one_bad_file_does_not_hold_up_the_others(story: Story) -> None:
+    story.drop("bad.tsv", bytes(range(256)))
+    story.drop("waits.tsv", subjects("P8 S9 male human"))
+    story.drop("erases.tsv", subjects("P9 S1 male ."))
+    story.drop("good.tsv", subjects(*persons(4)))
+    with story.running() as days:
+        days.until(lambda: story.subjects() == [*names(4), "P9"], "the good rows")
+        drops = {drop.path: drop.verdict for drop in days.ended(3)}
+    assert drops["DEV/test/good.tsv"] is Verdict.LANDED
+    assert drops["DEV/test/bad.tsv"] is Verdict.REJECTED
+    story.whole(*names(4), "P9", left=1)
