@@ -51,6 +51,7 @@ class RowIndex(RowQuestions):
             + _SCHEMA
         )
         self._counts: dict[int, Counter[RowState]] = {}
+        self._ranges: dict[int, tuple[int, int]] = {}
 
     def close(self) -> None:
         """Forgets everything."""
@@ -80,6 +81,7 @@ class RowIndex(RowQuestions):
                     *(dump(row.cells), row.raw, int(row.state), dump(row.detail)),
                 )
 
+        newest = self._newest()
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT INTO rows(drop_id, line, end_line, rank, node, key, sid, shape, cells, raw, state, detail)"
@@ -87,6 +89,8 @@ class RowIndex(RowQuestions):
             values(),
         )
         self._db.execute("COMMIT")
+        first = self._ranges.get(drop_id, (newest + 1, 0))[0]
+        self._ranges[drop_id] = (first, self._newest())
         return sum(counts.values()) - before
 
     def remember_sent(self, drop_id: int, rows: Iterable[tuple[int, str, str | None]]) -> None:
@@ -189,8 +193,13 @@ class RowIndex(RowQuestions):
         self._db.execute("DELETE FROM rows WHERE drop_id=?", (drop_id,))
         self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
         self._counts.pop(drop_id, None)
+        self._ranges.pop(drop_id, None)
 
     # --- within
+
+    def _newest(self) -> int:
+        found: int = self._db.execute("SELECT coalesce(max(id), 0) FROM rows").fetchone()[0]
+        return found
 
     @contextmanager
     def _together(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ _COLUMNS = (
     "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail"
 )
 _OPEN = ",".join(str(int(state)) for state in OPEN_STATES)
+_IN_ORDER = "FROM rows NOT INDEXED WHERE id BETWEEN ? AND ? AND drop_id=?"
+"""A drop's rows were added together: its range of ids gives them in the order of the file without sorting."""
 _Key = TypeVar("_Key", str, int)
 _VARIABLES = 500
 """Values in one IN (…): SQLite allows 999 in its oldest builds."""
@@ -70,6 +72,7 @@ class RowQuestions:
 
     _db: sqlite3.Connection
     _counts: dict[int, Counter[RowState]]
+    _ranges: dict[int, tuple[int, int]]
 
     def counts(self, drop_id: int) -> Counter[RowState]:
         return self._counts.get(drop_id, Counter())
@@ -156,40 +159,41 @@ class RowQuestions:
     def rows(self, drop_id: int, *states: RowState) -> Iterator[IndexedRow]:
         """All rows of a drop in any of `states`, in the order of the file, a page at a time."""
         wanted = ",".join(str(int(state)) for state in states)
-        last = 0
-        while page := self._select(
-            f"drop_id=? AND state IN ({wanted}) AND id>? ORDER BY id LIMIT 2000", (drop_id, last)
-        ):
+        first, last = self._ranges.get(drop_id, (1, 0))
+        while page := [
+            _row(values)
+            for values in self._db.execute(
+                f"SELECT {_COLUMNS} {_IN_ORDER} AND state IN ({wanted}) ORDER BY id LIMIT 2000", (first, last, drop_id)
+            )
+        ]:
             yield from page
-            last = page[-1].id
+            first = page[-1].id + 1
 
     def rejected(self, drop_id: int) -> Iterator[RejectedRow]:
-        cursor = self._db.execute(
-            "SELECT line, raw, detail, node, sid FROM rows WHERE drop_id=? AND state=? ORDER BY line, id",
-            (drop_id, int(RowState.REJECTED)),
-        )
-        for line, raw, detail, node, sid in cursor:
+        """The refused rows in the order of the file."""
+        query = f"SELECT line, raw, detail, node, sid {_IN_ORDER} AND state=? ORDER BY id"
+        for line, raw, detail, node, sid in self._stream(query, drop_id, int(RowState.REJECTED)):
             yield RejectedRow(line, raw, load(detail) or {}, node, sid)
 
     def sent_before(self, drop_id: int) -> Iterator[tuple[IndexedRow, Json]]:
-        """Updated rows with the values before, for the undo file."""
-        cursor = self._db.execute(
-            f"SELECT {_COLUMNS}, before FROM rows WHERE drop_id=? AND sent IS NOT NULL ORDER BY line, id",
-            (drop_id,),
-        )
-        for values in cursor:
+        """Rows that were sent, with the values before, for the undo file."""
+        query = f"SELECT {_COLUMNS}, before {_IN_ORDER} AND sent IS NOT NULL ORDER BY id"
+        for values in self._stream(query, drop_id):
             yield _row(values[:-1]), load(values[-1])
 
     def tally(self, drop_id: int) -> list[tuple[str, RowState, Action | None, Action | None, int]]:
-        """(node, state, action, sent, number), for the receipt."""
+        """(node, state, action, sent, number), parents first, for the receipt."""
+        found: Counter[tuple[int, str, int, str | None, str | None]] = Counter(
+            self._stream(f"SELECT rank, node, state, action, sent {_IN_ORDER} ORDER BY id", drop_id)
+        )
         return [
             (node, RowState(state), Action(action) if action else None, Action(sent) if sent else None, number)
-            for node, state, action, sent, number in self._db.execute(
-                "SELECT node, state, action, sent, count(*) FROM rows WHERE drop_id=?"
-                " GROUP BY node, state, action, sent ORDER BY min(rank)",
-                (drop_id,),
-            )
+            for (_rank, node, state, action, sent), number in sorted(found.items(), key=lambda item: item[0][:3])
         ]
+
+    def _stream(self, query: str, drop_id: int, *values: object) -> Iterator[tuple[Json, ...]]:
+        first, last = self._ranges.get(drop_id, (1, 0))
+        yield from self._db.execute(query, (first, last, drop_id, *values))
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[IndexedRow]:
         return [_row(v) for v in self._db.execute(f"SELECT {_COLUMNS} FROM rows WHERE {where}", values)]
