@@ -27,6 +27,7 @@ VERBS = {
     "pull": "Refresh mirrors now.",
     "status": "How things are: drops, mirrors, key, commons.",
     "history": "What happened, lately or to one file or mirror.",
+    "diff": "What changed in a mirrored node, record by record.",
     "retry": "Look again at parked work, now.",
     "check": "Find what is wrong with this installation, and how to mend it.",
     "init": "Write a configuration and make the outbox folders.",

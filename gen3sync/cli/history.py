@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gen3sync.cli.changes import data
+from gen3sync.cli.changes import line as said
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.words import count, sentence, span
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, NotFoundError
-from gen3sync.names import printable
+from gen3sync.names import Project, printable
 
 if TYPE_CHECKING:
+    from gen3sync.inbox.change import Change
     from gen3sync.ledger import Drop, Event, Ledger, Refresh
+
+_RECORDS = 10
 
 
 @verb("history", short_help="What happened, lately or to one file or mirror.")
@@ -31,6 +36,16 @@ def history(invocation: Invocation, what: str | None, limit: int) -> int:
     from gen3sync.ledger import open_ledger
 
     settings = invocation.settings()
+
+    def changed(refresh: Refresh) -> tuple[Change, ...]:
+        """The records that a refresh of a mirror found changed."""
+        from gen3sync.inbox.history import changes_at, history_of
+
+        copies = settings.state.path / "mirrors"
+        return changes_at(
+            history_of(copies, Project(refresh.program, refresh.project), refresh.node), refresh.started_at
+        )
+
     if not settings.state.ledger.exists():
         raise NotFoundError("Nothing has happened here yet: there is no ledger.", "Start with `gen3sync run`.")
     with open_ledger(settings.state.ledger, SystemClock(), read_only=True) as ledger:
@@ -47,7 +62,7 @@ def history(invocation: Invocation, what: str | None, limit: int) -> int:
             invocation.emit(
                 {
                     "drops": [_whole(ledger, drop) for drop in drops],
-                    "refreshes": [asdict(refresh) for refresh in refreshes],
+                    "refreshes": [asdict(refresh) | {"changes": data(changed(refresh))} for refresh in refreshes],
                 }
             )
             return ExitCode.OK
@@ -56,6 +71,11 @@ def history(invocation: Invocation, what: str | None, limit: int) -> int:
                 invocation.say(line)
         for refresh in reversed(refreshes):
             invocation.say(_refresh(refresh))
+            found = changed(refresh)
+            for change in found[:_RECORDS]:
+                invocation.say("    " + said(change))
+            if len(found) > _RECORDS:
+                invocation.say(f"    … and {count(len(found) - _RECORDS, 'more record')}; --json lists them")
     return ExitCode.OK
 
 

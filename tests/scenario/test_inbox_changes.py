@@ -9,13 +9,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gen3sync.clock import ManualClock, SystemClock
 from gen3sync.ledger import Outcome
-from gen3sync.sandbox.faults import Point
+from gen3sync.sandbox.faults import Hold, Point
 from gen3sync.sandbox.sandbox import Sandbox
-from tests.scenario.inbox_house import TEST, House, house, study
+from tests.scenario.inbox_house import TEST, House, house, study, subjects
 
 NODES = ["study", "publication"]
 ONE = [{"projects": ["DEV-test"], "nodes": NODES, "every": "10s", "format": "json"}]
@@ -111,22 +111,39 @@ def test_a_changed_dictionary_is_announced_and_does_not_block(tmp_path: Path) ->
         assert "funding" not in h.text("DEV/test/study.tsv").splitlines()[0]
 
 
+BOTH = [
+    {"projects": ["DEV-test"], "nodes": NODES, "every": "10s", "format": "json"},
+    {"projects": ["DEV-test"], "nodes": [*NODES, "subject"], "every": "10s"},
+    {
+        "projects": ["DEV-test"],
+        "nodes": ["publication"],
+        "every": "10s",
+        "format": "jsonl",
+        "columns": ["id", "studies"],
+    },
+]
+
+
 class Following(RuleBasedStateMachine):
-    """Random writes at the commons against a mirror with change detection: after a look, the mirror is the truth."""
+    """Random writes at the commons against mirrors that are patched: after quiet, a full export finds nothing new."""
 
     @initialize()
     def begin(self) -> None:
         import tempfile
 
         self.folder = tempfile.TemporaryDirectory()
-        self.context = house(Path(self.folder.name), mirror=ONE, clock=ManualClock(SystemClock().now()), max_shrink=1.0)
+        clock = ManualClock(SystemClock().now())
+        self.context = house(Path(self.folder.name), mirror=BOTH, clock=clock, max_shrink=1.0, full_every="900d")
         self.h = self.context.__enter__()
         self.number = 0
-        study(self.h.sandbox, "ST-0", "ST-1", title="first")
+        self.slow: list[tuple[Hold, threading.Thread]] = []
+        study(self.h.sandbox, *(f"ST-{n}" for n in range(40)), title="first")
+        subjects(self.h.sandbox, *(f"S-{n}" for n in range(6)))
         self.h.look()
 
     def teardown(self) -> None:
         if hasattr(self, "context"):
+            self.release()
             self.context.__exit__(None, None, None)
             self.folder.cleanup()
 
@@ -134,33 +151,68 @@ class Following(RuleBasedStateMachine):
         assert isinstance(self.h.clock, ManualClock)
         return self.h.clock
 
-    @rule(title=st.sampled_from(["a", "b", "c"]), which=st.integers(0, 4))
+    def has(self, name: str) -> bool:
+        return self.h.sandbox.record("DEV-test", "study", name) is not None
+
+    @rule(title=st.sampled_from(["a", "b", "null", 'c "quoted"']), which=st.integers(0, 44))
     def write(self, title: str, which: int) -> None:
         study(self.h.sandbox, f"ST-{which}", title=title)
 
-    @rule(which=st.integers(0, 1), to=st.integers(0, 1))
-    def link(self, which: int, to: int) -> None:
-        link = [{"submitter_id": f"ST-{to}"}]
-        if self.h.sandbox.record("DEV-test", "study", f"ST-{to}"):
-            self.h.sandbox.write(
-                "DEV-test", [{"type": "publication", "submitter_id": f"P-{which}", "doi": "1", "studies": link}]
-            )
+    @rule(which=st.integers(0, 5), upper=st.booleans())
+    def rename(self, which: int, upper: bool) -> None:
+        """Another letter case of a submitter_id names the same record, and renames it."""
+        name = f"ST-{which}"
+        study(self.h.sandbox, name if upper else name.lower())
 
-    @rule(which=st.integers(2, 4))
+    @rule(which=st.integers(0, 3), to=st.integers(0, 5))
+    def link(self, which: int, to: int) -> None:
+        if self.has(f"ST-{to}"):
+            links = [{"submitter_id": f"ST-{to}"}]
+            record = {"type": "publication", "submitter_id": f"P-{which}", "doi": "1", "studies": links}
+            self.h.sandbox.write("DEV-test", [record])
+
+    @rule(which=st.integers(2, 44))
     def delete(self, which: int) -> None:
         found = self.h.sandbox.record("DEV-test", "study", f"ST-{which}")
         if found:
             self.h.sandbox.delete("DEV-test", [found["id"]])
 
-    @rule(point=st.sampled_from([Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.AFTER_LOG]), which=st.integers(0, 4))
+    @rule(which=st.integers(0, 5))
+    def delete_child(self, which: int) -> None:
+        found = self.h.sandbox.record("DEV-test", "subject", f"S-{which}")
+        if found:
+            self.h.sandbox.delete("DEV-test", [found["id"]])
+
+    @rule(point=st.sampled_from([Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.AFTER_LOG]), which=st.integers(0, 44))
     def killed(self, point: Point, which: int) -> None:
+        self.release()
         self.number += 1
         self.h.sandbox.faults.kill(point, method="PUT")
         put(self.h, f"killed-{self.number}", [st_record(f"ST-{which}", f"killed {self.number}")])
         self.h.sandbox.faults.clear()
 
+    @precondition(lambda self: not self.slow)
+    @rule(which=st.integers(0, 44))
+    def slow_upload(self, which: int) -> None:
+        """Begins now, commits when something else releases it; overlaps with all that comes between."""
+        self.number += 1
+        held = self.h.sandbox.faults.hold(Point.BEFORE_COMMIT, method="PUT")
+        record = st_record(f"ST-{which}", f"slow {self.number}")
+        thread = threading.Thread(target=put, args=(self.h, f"slow-{self.number}", [record]))
+        thread.start()
+        held.wait_reached()
+        self.slow.append((held, thread))
+
+    @rule()
+    def release(self) -> None:
+        while self.slow:
+            held, thread = self.slow.pop()
+            held.release()
+            thread.join()
+
     @rule(rows=st.integers(0, 3))
     def cut(self, rows: int) -> None:
+        self.release()
         self.h.sandbox.faults.cut_export(rows=rows)
         self.h.look()
         self.h.sandbox.faults.clear()
@@ -171,12 +223,19 @@ class Following(RuleBasedStateMachine):
 
     @rule()
     def look(self) -> None:
+        self.clock().advance(1)
         for refresh in self.h.look().values():
             if refresh.outcome is Outcome.GUARDED:
                 self.h.inbox.accept(refresh.mirror)
 
+    @rule(which=st.sampled_from(["DEV/test/study.json", "DEV/test/publication.*"]))
+    def pull_one(self, which: str) -> None:
+        """Mirrors of one node come apart."""
+        self.h.pull(which)
+
     @rule()
     def restart(self) -> None:
+        self.release()
         self.h.restart()
 
     @invariant()
@@ -187,15 +246,19 @@ class Following(RuleBasedStateMachine):
 
     @rule()
     def quiet(self) -> None:
-        """After quiet, longer than the server's horizon, the mirror equals what is stored."""
+        """After quiet, longer than the server's horizon, the mirrors are what a full export writes."""
+        self.release()
         self.look()
         self.clock().advance(700)
         self.look()
         for node in NODES:
             assert same(self.h, node)
+        texts = {name: self.h.text(name) for name in self.h.files()}
+        self.h.pull("DEV/test")
+        assert {name: self.h.text(name) for name in self.h.files()} == texts
 
 
 TestFollowing = Following.TestCase
 TestFollowing.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -168,7 +168,7 @@ def test_a_slow_upload_that_began_before_the_last_look_is_patched_in(tmp_path: P
             slow.start()
             held.wait_reached()
             put(h, "quick", [st_record("ST-002", "quick")])
-            h.clock.advance(20)  # type: ignore[attr-defined]
+            h.clock.advance(20)
             h.look()
             assert "quick" in h.text("DEV/test/study.tsv")
         slow.join()
@@ -224,7 +224,7 @@ def test_more_transactions_than_are_worth_asking_for_are_exported_whole(tmp_path
         for number in range(21):
             study(h.sandbox, "ST-001", title=f"{number}")
         queries = h.queries()
-        h.clock.advance(20)  # type: ignore[attr-defined]
+        h.clock.advance(20)
         before = node_exports(h)
         assert h.look()["DEV/test/study.tsv"].outcome is Outcome.UPDATED
         assert (node_exports(h), h.queries()) == (before + 1, queries + 1)

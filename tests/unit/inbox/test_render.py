@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.plan import Format
 from gen3sync.inbox.render import Rendered, merge, render
+from gen3sync.inbox.text import Text, Whole
 from gen3sync.records.dictionary import Dictionary, NodeType
 
 RAW = {
@@ -48,11 +49,16 @@ def record(number: int, parents: tuple[str, ...] = (), **more: Any) -> dict[str,
     return {"id": f"{number:03}", "type": "case", "project_id": "P-C", "submitter_id": f"C{number}", **links, **more}
 
 
+def path_of(made: Whole) -> Path:
+    assert isinstance(made, Text)
+    return made.path
+
+
 def text(folder: Path, format: Format, *records: dict[str, Any]) -> tuple[str, Rendered]:
     with Copy(Path(":memory:")) as copy:
         copy.fill(iter(records), merge)
         made = render(copy, format, case(), folder / "spool")
-        raw = made.text.path.read_bytes()
+        raw = path_of(made.text).read_bytes()
         assert len(raw) == made.text.size
         return raw.decode(), made
 
@@ -94,7 +100,7 @@ def test_json_keeps_what_tsv_cannot_say_and_tsv_lists_it(tmp_path: Path) -> None
     assert [json.loads(line) for line in text(tmp_path, Format.JSONL, one)[0].splitlines()] == [one]
     _, made = text(tmp_path, Format.TSV, one)
     assert made.notes is not None
-    notes = [json.loads(line) for line in made.notes.path.read_text().splitlines()]
+    notes = [json.loads(line) for line in path_of(made.notes).read_text().splitlines()]
     assert [(note["id"], note["column"], note["value"]) for note in notes] == [
         ("001", "codes", ["a,b"]),
         ("001", "note", "null"),
