@@ -44,6 +44,11 @@ class Request:
     def is_query(self) -> bool:
         return self.path.rstrip("/").endswith("/graphql")
 
+    @property
+    def is_about_records(self) -> bool:
+        """Asks for records, or writes them; a daemon without work asks no such thing."""
+        return self.is_put or self.is_query or self.path.rstrip("/").endswith("/export")
+
 
 @dataclass(frozen=True)
 class Commons:

@@ -272,7 +272,7 @@ def latency(run: Run) -> None:
                     before = len(commons.requests())
                     moment = time.monotonic()
                     _drop(house, run, sheet, 1 + number % 2, f"drop-{number}.tsv", 60)
-                    asked = [one for one in commons.requests()[before:] if one.is_put or one.is_query]
+                    asked = [one for one in commons.requests()[before:] if one.is_about_records]
                     first = min((one.started_at for one in asked), default=time.monotonic())
                     waits.append((first - moment - run.args.settle) * 1000)
                 ready = daemon.ready_after
