@@ -70,6 +70,8 @@ class Engine:
 
     def wake(self) -> dict[str, Any]:
         self.outbox.wake()
+        for lane in list(self.outbox._lanes.values()):
+            lane._call(lambda: None)  # a look at what has become due meanwhile
         return {}
 
     def advance(self, seconds: float) -> dict[str, Any]:
@@ -81,22 +83,18 @@ class Engine:
 
     def quiet(self) -> dict[str, Any]:
         """Waits until nothing can move before time passes or something changes."""
-        outbox, end = self.outbox, time.monotonic() + PATIENCE
-        outbox.wake()
-        for lane in list(outbox._lanes.values()):
-            lane._call(lambda: None)  # a look at what has become due meanwhile
-        tick = threading.Event()
-        calm = 0
-        while calm < 3:
-            if time.monotonic() > end:
-                raise TimeoutError(f"the outbox does not come to rest: {self._drops()}")
-            calm = calm + 1 if outbox._at_rest(wait_settled=True) else 0
-            tick.wait(0.002)
+        self.wake()
+        if not self.rests(PATIENCE)["rests"]:
+            raise TimeoutError(f"the outbox does not come to rest: {self._drops()}")
         return {"drops": self._drops()}
 
-    def resting(self) -> dict[str, Any]:
-        """Whether nothing can move now; does not wait."""
-        return {"resting": self.outbox._at_rest(wait_settled=True)}
+    def rests(self, seconds: float) -> dict[str, Any]:
+        """Waits so many real seconds at most until nothing can move; whether it came to that."""
+        end, calm, tick = time.monotonic() + seconds, 0, threading.Event()
+        while calm < 3 and time.monotonic() < end:
+            calm = calm + 1 if self.outbox._at_rest(wait_settled=True) else 0
+            tick.wait(0.002)
+        return {"rests": calm == 3}
 
     def passed(self) -> dict[str, Any]:
         return {"passed": dict(self.points.passed)}

@@ -31,6 +31,8 @@ EXAMPLES = int(os.environ.get("GEN3SYNC_EXAMPLES", "30"))
 LENGTH = int(os.environ.get("GEN3SYNC_STEPS", "18"))
 SUBMIT = "/submission/DEV/test$"
 OPTIONS = "chunk_rows = 2\nparallel = 2"
+PATIENCE = 1.5
+"""Real seconds."""
 LONGEST_REQUEST = 400.0
 """Seconds (of the world) that the commons works on one request at most; well below the horizon."""
 
@@ -86,6 +88,34 @@ def files(draw: st.DrawFn) -> str:
 
 PLACES = st.sampled_from(["a.tsv", "b.tsv", "deep/c.tsv"])
 POINTS = st.sampled_from([*STEPS, *STEPS, *LEDGER, *FILES, *DISK])
+Trouble = tuple[Any, ...]
+TROUBLES: st.SearchStrategy[Trouble] = st.one_of(
+    st.tuples(
+        st.just("lose"),
+        st.sampled_from(["before_body", "during_body", "received", "before_commit", "after_commit", "after_log"]),
+        st.sampled_from(["close", "reset", 504, 502, 500]),
+        st.integers(1, 2),
+    ),
+    st.tuples(
+        st.just("kill"), st.sampled_from(["started", "before_commit", "after_commit"]), st.sampled_from([502, "close"])
+    ),
+    st.tuples(
+        st.just("refuse"),
+        st.sampled_from([500, 502, 503, 504, 429]),
+        st.sampled_from([SUBMIT, "/graphql", "/export", ""]),
+    ),
+    st.tuples(
+        st.just("late"), st.sampled_from([504, "close"]), st.sampled_from(["started", "before_commit", "after_commit"])
+    ),
+    st.tuples(st.just("slow"), st.sampled_from(["received", "started", "before_commit", "after_commit", "after_log"])),
+)
+CHANGES: st.SearchStrategy[Trouble] = st.sampled_from(
+    [
+        *[("state", state) for state in ("open", "open", "closed", "review")],
+        *[("rights", *methods) for methods in ((), (), ("update",), ("create", "update"), ("read",))],
+        *[("graphql", mode) for mode in ("on", "on", "missing", "denied", "error", "down")],
+    ]
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -96,8 +126,8 @@ class Machine(RuleBasedStateMachine):
         self._context = world_in(folder, nursery, OPTIONS)
         self.world: World = self._context.__enter__()
         self.held: list[tuple[Hold, float]] = []
-        self.waiting = False
-        """A request is held while the engine waits for its answer."""
+        self.slow = False
+        """One of them may hold a request whose answer the engine waits for."""
 
     # --- within
 
@@ -106,16 +136,14 @@ class Machine(RuleBasedStateMachine):
         return self.world.life is not None
 
     def ask(self, what: str, **arguments: Any) -> None:
-        try:
+        with contextlib.suppress(Died):
             self.world.ask(what, **arguments)
-        except Died:
-            self.waiting = False
 
     def let_go(self) -> None:
         for hold, _ in self.held:
             hold.release()
         self.held.clear()
-        self.waiting = False
+        self.slow = False
 
     def time_is_up(self) -> None:
         """The commons' own timeout ends what it works on for too long."""
@@ -124,13 +152,15 @@ class Machine(RuleBasedStateMachine):
 
     # --- people
 
-    @initialize(seeded=st.booleans())
-    def begin(self, *, seeded: bool) -> None:
-        if seeded:
-            self.world.drop(
-                "first.tsv",
-                tsv(("type", "submitter_id", "projects.code"), [["study", f"S{i}", "test"] for i in range(4)]),
-            )
+    @initialize(seeds=st.sampled_from([0, 1, 2, 2]))
+    def begin(self, seeds: int) -> None:
+        if seeds:
+            rows = [["study", f"S{i}", "test"] for i in range(4)]
+            self.world.drop("studies.tsv", tsv(("type", "submitter_id", "projects.code"), rows))
+        if seeds > 1:
+            rows = [["subject", f"P{i}", f"S{i % 2}", "male", "human"] for i in range(4)]
+            columns = ("type", "submitter_id", "studies.submitter_id", "sex", "species")
+            self.world.drop("subjects.tsv", tsv(columns, rows))
         self.world.begin()
         self.ask("quiet")
 
@@ -139,169 +169,182 @@ class Machine(RuleBasedStateMachine):
         self.time_is_up()
         self.world.drop(name, text)
 
-    @rule(name=PLACES, text=files(), again=files())
-    def drop_and_edit(self, name: str, text: str, again: str) -> None:
-        """The second version comes while the first may be on its way."""
-        self.time_is_up()
-        self.world.drop(name, text)
-        if self.alive:
-            self.nudge()
-        self.world.drop(name, again)
-
-    @precondition(lambda self: self.world.dropped)
-    @rule(which=st.integers(0, 50), name=PLACES)
-    def drop_the_same_again(self, which: int, name: str) -> None:
-        self.time_is_up()
-        old = self.world.dropped[which % len(self.world.dropped)]
-        self.world.drop(name, old.text)
-
-    @precondition(lambda self: self.alive)
-    @rule(erase=st.booleans())
-    def retry(self, *, erase: bool) -> None:
-        self.time_is_up()
-        self.ask("retry", erase=erase)
-
-    # --- the engine
-
-    @precondition(lambda self: self.alive)
-    @rule()
-    def quiet(self) -> None:
-        self.time_is_up()
-        if self.waiting:
-            self.let_go()
-        self.ask("quiet")
-
     @rule(name=PLACES, text=files())
     def drop_and_work(self, name: str, text: str) -> None:
         """What happens most of the time."""
         self.drop(name, text)
         self.work()
 
-    @rule()
-    def work(self) -> None:
+    @rule(name=PLACES, text=files(), again=files())
+    def drop_and_edit(self, name: str, text: str, again: str) -> None:
+        """The second version comes while the first may be on its way."""
+        self.drop(name, text)
+        if self.alive:
+            self.nudge()
+        self.drop(name, again)
+        self.work()
+
+    @precondition(lambda self: self.world.dropped)
+    @rule(which=st.integers(0, 50), name=PLACES)
+    def drop_the_same_again(self, which: int, name: str) -> None:
+        old = self.world.dropped[which % len(self.world.dropped)]
+        self.drop_and_work(name, old.text)
+
+    @rule(name=PLACES, text=files(), trouble=TROUBLES)
+    def drop_into_trouble(self, name: str, text: str, trouble: Trouble) -> None:
+        self.into_trouble(name, text, trouble)
+
+    @rule(name=PLACES, text=files(), troubles=st.lists(TROUBLES, min_size=1, max_size=3))
+    def drop_into_troubles(self, name: str, text: str, troubles: list[Trouble]) -> None:
+        for trouble in troubles[1:]:
+            self.make(trouble)
+        self.into_trouble(name, text, troubles[0])
+
+    @rule(name=PLACES, text=files(), more=files(), trouble=TROUBLES)
+    def drop_two_into_trouble(self, name: str, text: str, more: str, trouble: Trouble) -> None:
+        self.drop("extra.tsv", more)
+        self.into_trouble(name, text, trouble)
+
+    def into_trouble(self, name: str, text: str, trouble: Trouble) -> None:
+        self.make(trouble)
+        self.drop(name, text)
         if not self.alive:
-            self.start(None, 1)
-        elif not self.waiting:
-            self.quiet()
+            self.start()
+        else:
+            self.go_on_working()
 
-    @precondition(lambda self: self.alive)
-    @rule()
-    def nudge(self) -> None:
-        """The engine works on, until it rests or waits for a request that is held."""
-        self.time_is_up()
-        self.ask("wake")
-        end = time.monotonic() + 20.0
-        while self.alive:
-            assert time.monotonic() < end, "neither at rest nor waiting"
-            if any(hold.fault.waiting for hold, _ in self.held):
-                break
-            try:
-                if self.world.ask("resting")["resting"]:
-                    break
-            except Died:
-                self.waiting = False
-
-    @precondition(lambda self: not self.alive)
-    @rule(point=st.none() | POINTS, nth=st.integers(1, 6))
-    def start(self, point: str | None, nth: int) -> None:
-        """Sometimes to die again soon."""
-        self.time_is_up()
-        try:
-            self.world.begin(point, nth)
-        except Died:
-            return
-        if not self.waiting:
-            self.quiet()
-
-    @precondition(lambda self: self.alive)
-    @rule()
-    def kill(self) -> None:
-        self.world.kill()
-        self.waiting = False
+    @rule(name=PLACES, text=files(), point=POINTS, nth=st.integers(1, 6))
+    def drop_and_die(self, name: str, text: str, point: str, nth: int) -> None:
+        """Killed at a point of the way, or a little later, by another file; or already in its first steps."""
+        self.drop(name, text)
+        if self.alive:
+            self.ask("arm", point=point, nth=nth)
+            self.work()
+        else:
+            self.start(point, nth)
 
     @precondition(lambda self: not self.held)
     @rule(name=PLACES, text=files(), point=st.sampled_from(["received", "started", "before_commit", "after_commit"]))
     def die_with_a_request_on_its_way(self, name: str, text: str, point: str) -> None:
         """The next life finds a request that the commons still works on, and perhaps knows nothing of."""
         if not self.alive:
-            self.start(None, 1)
-        self.commit_slowly(point)
+            self.start()
+        self.make(("slow", point))
         self.drop(name, text)
         if self.alive:
             self.nudge()
         self.world.kill()
-        self.waiting = False
-        self.start(None, 1)
+        self.start()
 
-    @precondition(lambda self: self.alive)
-    @rule(point=POINTS, nth=st.integers(1, 6))
-    def arm(self, point: str, nth: int) -> None:
-        self.ask("arm", point=point, nth=nth)
+    @rule(erase=st.booleans())
+    def retry(self, *, erase: bool) -> None:
+        if self.alive:
+            self.ask("retry", erase=erase)
 
-    @precondition(lambda self: self.alive)
+    # --- the engine
+
     @rule()
-    def stop(self) -> None:
+    def work(self) -> None:
+        if not self.alive:
+            self.start()
+        else:
+            self.quiet()
+
+    def quiet(self) -> None:
+        """Until the engine rests. What is held beyond its patience is let go."""
+        self.nudge()
+        if self.alive and any(hold.fault.waiting for hold, _ in self.held):
+            with contextlib.suppress(Died):
+                if self.world.ask("rests", seconds=PATIENCE)["rests"]:
+                    return
+        if self.alive:
+            if self.slow:
+                self.let_go()
+            with contextlib.suppress(Died):
+                if self.held and not self.world.ask("rests", seconds=PATIENCE)["rests"]:
+                    self.let_go()
+                self.world.ask("quiet")
+
+    def nudge(self) -> None:
+        """The engine works on, until it rests or a request is held."""
+        self.time_is_up()
+        with contextlib.suppress(Died):
+            self.world.ask("wake")
+            end = time.monotonic() + 20.0
+            while not self.world.ask("rests", seconds=0.02)["rests"]:
+                assert time.monotonic() < end, "neither at rest nor waiting"
+                if any(hold.fault.waiting for hold, _ in self.held):
+                    break
+
+    def go_on_working(self) -> None:
+        """To its rest, or with a slow request until that is held."""
+        if self.slow:
+            self.nudge()
+        else:
+            self.quiet()
+
+    def start(self, point: str | None = None, nth: int = 1) -> None:
+        self.time_is_up()
+        try:
+            self.world.begin(point, nth)
+        except Died:
+            return
+        self.go_on_working()
+
+    @rule(restart=st.booleans())
+    def kill(self, *, restart: bool) -> None:
+        self.world.kill()
+        if restart:
+            self.start()
+
+    @precondition(lambda self: self.alive)
+    @rule(restart=st.booleans())
+    def stop(self, *, restart: bool) -> None:
         with contextlib.suppress(Died):
             self.world.end(0.5 if self.held else 10.0)
-        self.waiting = False
+        if restart:
+            self.start()
 
-    # --- the commons and the network
+    # --- the commons, the network, other people, time
 
-    @rule(
-        when=st.sampled_from(["before_body", "during_body", "received", "before_commit", "after_commit", "after_log"]),
-        how=st.sampled_from(["close", "reset", 504, 502, 500]),
-        times=st.integers(1, 2),
-    )
-    def lose_an_answer(self, when: str, how: str | int, times: int) -> None:
-        self.world.sandbox.faults.lose(when, how=how, method="PUT", path=SUBMIT, times=times)
-
-    @rule(when=st.sampled_from(["started", "before_commit", "after_commit"]), how=st.sampled_from([502, "close"]))
-    def kill_a_worker(self, when: str, how: str | int) -> None:
-        self.world.sandbox.faults.kill(when, how=how, method="PUT", path=SUBMIT)
-
-    @rule(status=st.sampled_from([500, 502, 503, 504, 429]), path=st.sampled_from([SUBMIT, "/graphql", "/export", ""]))
-    def refuse(self, status: int, path: str) -> None:
-        headers = {"Retry-After": "3"} if status in (429, 503) else {}
-        self.world.sandbox.faults.answer(status, path=path or None, headers=headers)
-
-    @precondition(lambda self: not self.held)
-    @rule(
-        how=st.sampled_from([504, "close"]),
-        point=st.sampled_from(["started", "before_commit", "after_commit"]),
-    )
-    def commit_late(self, how: str | int, point: str) -> None:
-        """The answer is lost at once, and the work goes on for as long as the commons likes."""
-        # Not "reset": the sandbox resets a connection only when the work has ended.
+    def make(self, trouble: Trouble) -> None:
         faults = self.world.sandbox.faults
-        faults.lose("received", how=how, method="PUT", path=SUBMIT)
-        self.held.append((faults.hold(point, method="PUT", path=SUBMIT), self.world.clock.seconds()))
-
-    @precondition(lambda self: not self.held)
-    @rule(point=st.sampled_from(["received", "started", "before_commit", "after_commit", "after_log"]))
-    def commit_slowly(self, point: str) -> None:
-        """A request takes its time; the engine waits for the answer meanwhile."""
-        hold = self.world.sandbox.faults.hold(point, method="PUT", path=SUBMIT)
-        self.held.append((hold, self.world.clock.seconds()))
-        self.waiting = True
+        match trouble:
+            case ("lose", when, how, times):
+                faults.lose(when, how=how, method="PUT", path=SUBMIT, times=times)
+            case ("kill", when, how):
+                faults.kill(when, how=how, method="PUT", path=SUBMIT)
+            case ("refuse", status, path):
+                headers = {"Retry-After": "3"} if status in (429, 503) else {}
+                faults.answer(status, path=path or None, headers=headers)
+            case ("late", how, point) if not self.held:
+                # The answer is lost at once, and the work goes on for as long as the commons likes.
+                # Not "reset": the sandbox resets a connection only when the work has ended.
+                faults.lose("received", how=how, method="PUT", path=SUBMIT)
+                self.held.append((faults.hold(point, method="PUT", path=SUBMIT), self.world.clock.seconds()))
+            case ("slow", point) if not self.held:
+                # A request takes its time; the engine waits for the answer meanwhile.
+                self.held.append((faults.hold(point, method="PUT", path=SUBMIT), self.world.clock.seconds()))
+                self.slow = True
+            case _:
+                pass
 
     @precondition(lambda self: self.held)
     @rule()
     def go_on(self) -> None:
         self.let_go()
 
-    @rule(state=st.sampled_from(["open", "open", "closed", "review"]))
-    def set_project(self, state: str) -> None:
-        self.world.sandbox.set_project(PROJECT, state=state)
-
-    @rule(methods=st.sampled_from([(), ("update",), ("create", "update"), ("read",)]))
-    def rights(self, methods: tuple[str, ...]) -> None:
-        self.world.sandbox.allow()
-        if methods:
-            self.world.sandbox.deny(PROJECT, *methods)
-
-    @rule(mode=st.sampled_from(["on", "on", "missing", "denied", "error", "down"]))
-    def graphql(self, mode: str) -> None:
-        self.world.sandbox.faults.set(graphql=mode)
+    @rule(change=CHANGES)
+    def change_the_commons(self, change: Trouble) -> None:
+        match change:
+            case ("state", state):
+                self.world.sandbox.set_project(PROJECT, state=state)
+            case ("rights", *methods):
+                self.world.sandbox.allow()
+                if methods:
+                    self.world.sandbox.deny(PROJECT, *methods)
+            case ("graphql", mode):
+                self.world.sandbox.faults.set(graphql=mode)
 
     @rule(name=spelled("P"), species=st.sampled_from(["human", "wolf"]))
     def somebody_else_writes(self, name: tuple[int, str], species: str) -> None:
@@ -323,10 +366,8 @@ class Machine(RuleBasedStateMachine):
             self.world.clock.seconds() + seconds - since > LONGEST_REQUEST for _, since in self.held
         ):
             self.let_go()
-        try:
+        with contextlib.suppress(Died):
             self.world.advance(seconds, idle=not self.held)
-        except Died:
-            self.waiting = False
 
     def teardown(self) -> None:
         try:
@@ -336,7 +377,7 @@ class Machine(RuleBasedStateMachine):
                     self.world.finish()
                     break
                 except Died:
-                    self.waiting = False
+                    continue
             else:
                 raise AssertionError("an engine that was armed no more dies all the same")
             self.world.check()
