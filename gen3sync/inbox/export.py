@@ -17,9 +17,10 @@ import ijson
 from gen3sync.inbox.change import Record
 from gen3sync.names import Project, printable
 
-_HEAD = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
-_END = re.compile(rb"\}\s*\]\s*\}\s*\Z")
-_EMPTY = re.compile(rb'\s*\{\s*"data"\s*:\s*\[\s*\]\s*\}\s*\Z')
+# JSON's own spaces, not those of Python's \s: what comes after the end must be nothing.
+_HEAD = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"data"[ \t\r\n]*:[ \t\r\n]*\[')
+_END = re.compile(rb"\}[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*\Z")
+_EMPTY = re.compile(_HEAD.pattern + rb"[ \t\r\n]*\][ \t\r\n]*\}[ \t\r\n]*\Z")
 _KEPT = 256
 _INFINITE = (float("inf"), float("-inf"))
 _LOOK_EVERY = 512

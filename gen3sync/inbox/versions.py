@@ -45,6 +45,8 @@ def keep_version(path: Path, sha256: str) -> None:
 def prune(path: Path, keep: Keep, now: datetime) -> None:
     """Removes the versions that `keep` no longer asks for. Raises OSError."""
     every = versions(path)
+    if not every:
+        return
     if keep.age is None:
         gone = every[: max(0, len(every) - keep.count)]
     else:
