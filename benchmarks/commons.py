@@ -49,6 +49,11 @@ class Request:
         """Asks for records, or writes them; a daemon without work asks no such thing."""
         return self.is_put or self.is_query or self.path.rstrip("/").endswith("/export")
 
+    def told(self, since: float) -> str:
+        """One line of a trace: when it started and ended, what it was."""
+        end = f"{self.ended_at - since:7.2f}" if self.ended_at is not None else "   open"
+        return f"{self.started_at - since:7.2f} {end}  {self.method:4} {self.path[-40:]} {self.rows} rows {self.status}"
+
 
 @dataclass(frozen=True)
 class Commons:

@@ -82,7 +82,7 @@ def export(run: Run, size: int) -> None:
         house = build(run.folder / f"mirror-{size}", commons, mirrors=mirrors)
         with Worker([sys.executable, "-m", "benchmarks.worker_gen3sync", str(house.config)], run.env) as worker:
             worker.ask("warm")
-            done = _pull(run, worker, case, "updated")
+            done = _pull(run, commons, worker, case, "updated")
             run.report.add(
                 plain(
                     case,
@@ -154,8 +154,10 @@ def _sdk(run: Run, commons: Commons, case: str, curl: float) -> None:
     )
 
 
-def _pull(run: Run, worker: Worker, case: str, expected: str) -> Done:
+def _pull(run: Run, commons: Commons, worker: Worker, case: str, expected: str) -> Done:
     profile = {"profile": str(run.args.profile)} if run.args.profile else {}
+    before = len(commons.requests()) if commons.is_sandbox else 0
+    start = time.monotonic()
     done = worker.ask("pull", **profile)
     if list(done.answer["outcomes"]) not in ([expected], []) or (expected == "updated" and not done.answer["outcomes"]):
         raise WorkerError(f"gen3sync: {done.answer['outcomes']} {done.answer['reasons']}")
@@ -163,12 +165,14 @@ def _pull(run: Run, worker: Worker, case: str, expected: str) -> Done:
         f"{case}: gen3sync {expected} {done.seconds:.3f} s, {mb(done.memory.peak):.0f} MB, "
         f"{done.answer['cpu']:.2f} s of processor; {done.answer['reasons']}"
     )
+    for one in commons.requests()[before:] if run.args.trace and commons.is_sandbox else ():
+        run.report.say(f"  {one.told(start)}")
     return done
 
 
 def _steady(run: Run, commons: Commons, worker: Worker, case: str, first: float) -> None:
     """Refreshes after the first export: nothing changed, then ten records."""
-    again = statistics.median(_pull(run, worker, case, "unchanged").seconds for _ in range(5))
+    again = statistics.median(_pull(run, commons, worker, case, "unchanged").seconds for _ in range(5))
     run.report.add(
         at_most(case, "unchanged refresh, share of an export", again / first * 100, 1, " %", seconds=again),
     )
@@ -176,7 +180,7 @@ def _steady(run: Run, commons: Commons, worker: Worker, case: str, first: float)
         return
     _change(run, commons)
     start = len(commons.requests())
-    done = _pull(run, worker, case, "updated")
+    done = _pull(run, commons, worker, case, "updated")
     asked = commons.requests()[start:]
     share = done.seconds / first * 100
     run.report.add(
@@ -281,6 +285,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--many-seconds", type=int, default=60)
     parser.add_argument("--sdk-env", type=Path, default=sdk_home.default_folder())
     parser.add_argument("--no-sdk", action="store_true")
+    parser.add_argument("--trace", action="store_true", help="also list every request of gen3sync")
     parser.add_argument("--profile", type=Path, help="write gen3sync's cProfile of its last refresh there")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder")
     parser.add_argument("--json", action="store_true")

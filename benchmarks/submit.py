@@ -199,10 +199,7 @@ def _share_of_workers(run: Run, done: Done, asked: list[Request]) -> None:
 
 def _trace(run: Run, asked: list[Request], start: float) -> None:
     for one in asked:
-        end = (one.ended_at or time.monotonic()) - start
-        run.report.say(
-            f"  {one.started_at - start:6.2f} {end:6.2f}  {one.method:4} {one.path[-40:]} {one.rows} rows {one.status}"
-        )
+        run.report.say(f"  {one.told(start)}")
 
 
 def _compare(run: Run, timed: dict[str, dict[str, float]]) -> None:
