@@ -18,6 +18,7 @@ from typing import Any
 from gen3sync.catalog import Catalog
 from gen3sync.clock import SystemClock
 from gen3sync.commons.connect import open_commons
+from gen3sync.commons.queries import signature
 from gen3sync.config import Settings, load_settings
 from gen3sync.inbox.inbox import Inbox
 from gen3sync.ledger import Drop, DropState, Ledger, open_ledger
@@ -38,7 +39,7 @@ class House:
         self.ledger: Ledger = open_ledger(settings.state.ledger, clock)
         client = open_commons(settings.commons, os.environ, clock)
         catalog = Catalog(client, clock, settings.state.path)
-        self.catalog = catalog
+        self.client, self.catalog = client, catalog
         self.outbox = Outbox(settings, client, catalog, self.ledger, clock)
         self.inbox = Inbox(settings, client, catalog, self.ledger, clock)
         self._started = False
@@ -46,7 +47,10 @@ class House:
     def warm(self) -> dict[str, Any]:
         """Knows what a daemon that has run for a while knows: token, rights, projects, dictionary."""
         self.catalog.dictionary()
-        return {"projects": len(self.catalog.readable())}
+        readable = self.catalog.readable()
+        for project in readable[:1]:
+            signature(self.client, project, [])  # a sandbox builds its GraphQL schema at the first question
+        return {"projects": len(readable)}
 
     def submit(self, file: Path, project: Project) -> dict[str, Any]:
         if not self._started:
