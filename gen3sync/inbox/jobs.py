@@ -44,6 +44,8 @@ class Jobs:
         self._missed = missed
         self._lock = threading.Lock()
         self._groups: dict[Group, Timing] = {}
+        self._wished: set[str] = set()
+        self._running: set[str] = set()
         self._failures = 0
         self._rest_until: float | None = None
         scheduler.add_executor(ThreadPoolExecutor(parallel), _EXECUTOR)
@@ -67,8 +69,33 @@ class Jobs:
         self._scheduler.wakeup()
 
     def at_once(self, name: str, run: Callable[[], None]) -> None:
-        """Runs once, now, in the inbox's threads; a second wish before that is the same wish."""
-        self._scheduler.add_job(run, id=name, replace_existing=True, **_OPTIONS)
+        """Runs once, now, in the inbox's threads; a second wish before that is the same wish.
+
+        A wish that comes while it runs makes it run once more after that: APScheduler alone would skip it.
+        """
+        with self._lock:
+            self._wished.add(name)
+            if name in self._running:
+                return
+            self._running.add(name)
+        self._scheduler.add_job(self._while_wished, args=[name, run], id=name, replace_existing=True, **_OPTIONS)
+
+    def _while_wished(self, name: str, run: Callable[[], None]) -> None:
+        while self._take(name):
+            try:
+                run()
+            except BaseException:
+                with self._lock:
+                    self._running.discard(name)
+                raise
+
+    def _take(self, name: str) -> bool:
+        with self._lock:
+            wished = name in self._wished
+            self._wished.discard(name)
+            if not wished:
+                self._running.discard(name)
+            return wished
 
     def backs_off(self, group: Group) -> bool:
         """Whether the commons is being left alone; the group then runs when that ends."""
