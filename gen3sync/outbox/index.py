@@ -11,6 +11,7 @@ Owned by one thread at a time (the lane's).
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -47,7 +48,7 @@ class RowIndex(RowQuestions):
         self._path = path
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
+            "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
             + _SCHEMA
         )
         self._counts: dict[int, Counter[RowState]] = {}
@@ -82,30 +83,29 @@ class RowIndex(RowQuestions):
                 )
 
         newest = self._newest()
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT INTO rows(drop_id, line, end_line, rank, node, key, sid, shape, cells, raw, state, detail)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-            values(),
-        )
-        self._db.execute("COMMIT")
+        with self._together():
+            self._db.executemany(
+                "INSERT INTO rows(drop_id, line, end_line, rank, node, key, sid, shape, cells, raw, state, detail)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                values(),
+            )
         first = self._ranges.get(drop_id, (newest + 1, 0))[0]
         self._ranges[drop_id] = (first, self._newest())
         return sum(counts.values()) - before
 
     def remember_sent(self, drop_id: int, rows: Iterable[tuple[int, str, str | None]]) -> None:
         """(line, action, values before as JSON) of rows that an earlier life of the daemon sent."""
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT OR IGNORE INTO was VALUES (?,?,?,?)", ((drop_id, line, action, old) for line, action, old in rows)
-        )
-        self._db.execute(
-            "UPDATE rows SET sent=was.action, before=was.before FROM was"
-            " WHERE rows.drop_id=? AND was.drop_id=rows.drop_id AND was.line=rows.line",
-            (drop_id,),
-        )
-        self._db.execute("DELETE FROM was WHERE drop_id=?", (drop_id,))
-        self._db.execute("COMMIT")
+        with self._together():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO was VALUES (?,?,?,?)",
+                ((drop_id, line, action, old) for line, action, old in rows),
+            )
+            self._db.execute(
+                "UPDATE rows SET sent=was.action, before=was.before FROM was"
+                " WHERE rows.drop_id=? AND was.drop_id=rows.drop_id AND was.line=rows.line",
+                (drop_id,),
+            )
+            self._db.execute("DELETE FROM was WHERE drop_id=?", (drop_id,))
 
     # --- moving rows on
 
@@ -144,12 +144,12 @@ class RowIndex(RowQuestions):
 
     def mark_sent(self, rows: Iterable[tuple[IndexedRow, Action, Json]]) -> None:
         """Rows about to be sent: what for, and the values before. The first sending of a row wins."""
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "UPDATE rows SET before=CASE WHEN sent IS NULL THEN ? ELSE before END, sent=coalesce(sent, ?) WHERE id=?",
-            ((dump(before), action.value, row.id) for row, action, before in rows),
-        )
-        self._db.execute("COMMIT")
+        with self._together():
+            self._db.executemany(
+                "UPDATE rows SET before=CASE WHEN sent IS NULL THEN ? ELSE before END, sent=coalesce(sent, ?)"
+                " WHERE id=?",
+                ((dump(before), action.value, row.id) for row, action, before in rows),
+            )
 
     def release(self, node: str, keys: Collection[str]) -> int:
         """Records landed: rows that waited for them are to be planned again. Returns how many."""
@@ -171,21 +171,25 @@ class RowIndex(RowQuestions):
 
     def shift(self, drop_id: int, old: RowState, new: RowState) -> int:
         """All rows of a drop in state `old` move to `new`, as they are. Returns how many."""
-        cursor = self._db.execute("UPDATE rows SET state=? WHERE drop_id=? AND state=?", (int(new), drop_id, int(old)))
-        self._count(drop_id, old, new, cursor.rowcount)
+        with self._together():
+            cursor = self._db.execute(
+                "UPDATE rows SET state=? WHERE drop_id=? AND state=?", (int(new), drop_id, int(old))
+            )
+            self._count(drop_id, old, new, cursor.rowcount)
         return cursor.rowcount
 
     def end_all(self, drop_id: int, states: Iterable[RowState], to: RowState, detail: Json = None) -> int:
         """All rows of a drop in these states end as `to`. Returns how many."""
         total = 0
-        for state in states:
-            cursor = self._db.execute(
-                "UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?",
-                (int(to), dump(detail), drop_id, int(state)),
-            )
-            self._count(drop_id, state, to, cursor.rowcount)
-            total += cursor.rowcount
-        self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
+        with self._together():
+            for state in states:
+                cursor = self._db.execute(
+                    "UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?",
+                    (int(to), dump(detail), drop_id, int(state)),
+                )
+                self._count(drop_id, state, to, cursor.rowcount)
+                total += cursor.rowcount
+            self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
         return total
 
     def forget(self, drop_id: int) -> None:
@@ -203,26 +207,38 @@ class RowIndex(RowQuestions):
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        self._db.execute("BEGIN")
-        yield
-        self._db.execute("COMMIT")
+        """All of it or nothing. Raises OSError where the disk is full."""
+        try:
+            self._db.execute("BEGIN")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._counts = {}
+            query = "SELECT drop_id, state, count(*) FROM rows GROUP BY drop_id, state"
+            for drop_id, state, number in self._db.execute(query):
+                self._counts.setdefault(drop_id, Counter())[RowState(state)] = number
+            if isinstance(error, sqlite3.OperationalError):
+                full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+                raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+            raise
 
     def _again(self, where: str, values: Iterable[tuple[int, ...]]) -> int:
         total = 0
-        self._db.execute("BEGIN")
-        for value in values:
-            for drop_id, state, number in self._db.execute(
-                f"SELECT drop_id, state, count(*) FROM rows WHERE {where} GROUP BY drop_id, state",
-                value,
-            ).fetchall():
-                self._db.execute(
-                    f"DELETE FROM waits WHERE row_id IN (SELECT id FROM rows WHERE {where})",
+        with self._together():
+            for value in values:
+                for drop_id, state, number in self._db.execute(
+                    f"SELECT drop_id, state, count(*) FROM rows WHERE {where} GROUP BY drop_id, state",
                     value,
-                )
-                self._db.execute(f"UPDATE rows SET state=0 WHERE {where}", value)
-                self._count(drop_id, RowState(state), RowState.NEW, number)
-                total += number
-        self._db.execute("COMMIT")
+                ).fetchall():
+                    self._db.execute(
+                        f"DELETE FROM waits WHERE row_id IN (SELECT id FROM rows WHERE {where})",
+                        value,
+                    )
+                    self._db.execute(f"UPDATE rows SET state=0 WHERE {where}", value)
+                    self._count(drop_id, RowState(state), RowState.NEW, number)
+                    total += number
         return total
 
     def _count(self, drop_id: int, old: RowState, new: RowState, number: int) -> None:

@@ -42,7 +42,11 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
         return
     except OSError as error:
         raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
-    index.add(work.id, _new_rows(work, rows, dictionary))
+    try:
+        index.add(work.id, _new_rows(work, rows, dictionary))
+    except BaseException:
+        work.reader = None  # these rows were read and are nowhere: begin anew
+        raise
     if not work.rows_read and rows:
         work.rank = dictionary.place(rows[0].node or "")
     work.rows_read += len(rows)

@@ -40,8 +40,8 @@ class Steps:
     ended: Callable[[Drop], None]
     unproven: dict[int, list[Answer]] = field(default_factory=dict)
     """Landed requests whose proof was not asked for yet, by drop."""
-    unfollowed: list[tuple[Work, Answer]] = field(default_factory=list)
-    """Answers whose consequences could not be written down (a full disk): to be followed again."""
+    unfollowed: list[Callable[[], None]] = field(default_factory=list)
+    """What follows from answers and proofs, and could not be written down (a full disk): to be tried again."""
     _asking: int = 0
 
     def __post_init__(self) -> None:
@@ -148,16 +148,16 @@ class Steps:
 
     def follow_again(self) -> bool:
         """Tries once more what could not be written down. True if there was something."""
-        waiting, self.unfollowed = self.unfollowed, []
-        for work, answer in waiting:
-            self._follow(work, answer)
-        return bool(waiting)
+        if not self.unfollowed:
+            return False
+        self.unfollowed.pop(0)()
+        return True
 
     def _follow(self, work: Work, answer: Answer) -> None:
         try:
             landed = self._consequences.follow(work, answer)
         except (OSError, Gen3SyncError):
-            self.unfollowed.append((work, answer))
+            self.unfollowed.append(partial(self._follow, work, answer))
             raise
         work.in_flight -= 1
         if landed:
@@ -215,8 +215,15 @@ class Steps:
     def _proven(self, work: Work, number: int, done: Future[list[Evidence]]) -> None:
         work.proving -= number
         self._asking -= 1
-        for evidence in done.result():
-            act(self.lane, work, evidence)
+        self._act(work, done.result())
+
+    def _act(self, work: Work, evidence: list[Evidence]) -> None:
+        for number, one in enumerate(evidence):
+            try:
+                act(self.lane, work, one)
+            except (OSError, Gen3SyncError):
+                self.unfollowed.append(partial(self._act, work, evidence[number:]))
+                raise
         self.lane.release_followers()
 
     # --- end

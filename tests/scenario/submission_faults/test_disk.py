@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -15,7 +16,9 @@ import pytest
 from gen3sync.files import fsync_folder, move, write_atomic
 from gen3sync.ledger import Verdict
 from gen3sync.outbox import snapshot
+from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.proofs import act
 from gen3sync.sandbox import Sandbox
 from tests.scenario.submission_faults.kit import Story, names, persons, subjects
 
@@ -38,6 +41,13 @@ def small_disk(folder: Path, size: str = "96k") -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(ballast: Path) -> None:
+    """Takes all the room there is."""
+    with ballast.open("wb", buffering=0) as out, contextlib.suppress(OSError):
+        while out.write(bytes(4096)):
+            pass
 
 
 def full(times: list[int], then: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +111,26 @@ def test_no_space_for_an_answer(story: Story, monkeypatch: pytest.MonkeyPatch) -
     story.whole(*names(8))
 
 
+def test_no_space_for_a_proof(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values were read back and are right, and that cannot be written down."""
+    left = [2]
+    monkeypatch.setattr("gen3sync.outbox.steps.act", full(left, act))
+    story.drop("subject.tsv", subjects(*persons(8)))
+    [drop] = story.goes()
+    assert (left, drop.verdict, drop.counts["created"], len(story.puts())) == ([0], Verdict.LANDED, 8, 2)
+    story.whole(*names(8))
+
+
+def test_no_space_for_the_rows_of_a_file(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows were read, and there is no room for them: they are read again, not skipped."""
+    left = [2]
+    monkeypatch.setattr(RowIndex, "add", full(left, RowIndex.add))
+    story.drop("subject.tsv", subjects(*persons(8)))
+    [drop] = story.goes()
+    assert (left, drop.verdict, drop.counts["read"], drop.counts["created"]) == ([0], Verdict.LANDED, 8, 8)
+    story.whole(*names(8))
+
+
 def test_no_space_on_a_real_disk_for_the_snapshot(story: Story) -> None:
     with small_disk(story.settings.state.path / snapshot.FOLDER, "400k") as disk:
         ballast = disk / "ballast"
@@ -113,6 +143,23 @@ def test_no_space_on_a_real_disk_for_the_snapshot(story: Story) -> None:
             ballast.unlink()
             [drop] = days.ended()
         assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 400)
+        story.whole(*names(400))
+
+
+def test_no_space_on_a_real_disk_for_the_rows_at_work(story: Story) -> None:
+    """The lane's own index of rows has no room: nothing of a file is overlooked, and work goes on when there is."""
+    with small_disk(story.settings.state.path / "lanes", "400k") as disk:
+        ballast = disk / "ballast"
+        with story.running() as days:
+            story.drop("first.tsv", subjects("P0 S1 male human"))
+            days.ended()
+            fill(ballast)
+            story.drop("subject.tsv", subjects(*persons(400)))
+            days.hears("the disk is full")
+            assert len(days.ended(1)) == 1
+            ballast.unlink()
+            drop = days.ended(2)[1]
+        assert (drop.verdict, drop.counts["read"], drop.counts["created"]) == (Verdict.LANDED, 400, 399)
         story.whole(*names(400))
 
 
