@@ -26,7 +26,7 @@ class Elsewhere:
 
 
 def live(
-    channel: socket.socket, folder: str, url: str, at: str, mirror: list[dict[str, Any]], point: str | None, nth: int
+    channel: socket.socket, folder: str, url: str, at: str, inbox: dict[str, Any], point: str | None, nth: int
 ) -> None:
     """Opens, looks, closes; answers with the points that were passed."""
     points = Points(folder)
@@ -34,7 +34,7 @@ def live(
     if point is not None:
         points.arm(point, nth)
     elsewhere = cast(Sandbox, Elsewhere(url))
-    house = House(elsewhere, Path(folder), ManualClock(datetime.fromisoformat(at)), mirror=mirror)
+    house = House(elsewhere, Path(folder), ManualClock(datetime.fromisoformat(at)), **inbox)
     FolderLocks().take(locked_folders(house.settings))
     house.look()
     house.close()

@@ -12,21 +12,29 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gen3sync.ledger import Outcome
 from tests.crash.nursery import Nursery
 from tests.scenario.inbox_house import House, study
 from tests.scenario.mirror_faults.kit import BOTH, FILE, JSON, fresh, later, mirrored, read, shown
 
 THOROUGH = int(os.environ.get("GEN3SYNC_KILLS", "20")) > 20
+WAYS = {"few": "1d", "all": "1s"}
+"""How a change comes: a few records put into the files, or an export of all. By how often a full export is due."""
 NAMES = [f"ST-{number}" for number in range(5)]
 
 
+def options(way: str) -> dict[str, Any]:
+    return {"mirror": [{"format": "tsv", **each} for each in BOTH], "full_every": WAYS[way]}
+
+
 @contextmanager
-def shop(folder: Path) -> Iterator[House]:
+def shop(folder: Path, way: str) -> Iterator[House]:
     """Two mirrors of one node, one of which needs a list of what it cannot say."""
-    with mirrored(folder, mirror=BOTH) as h:
+    with mirrored(folder, **options(way)) as h:
         study(h.sandbox, *NAMES, title="null")
         h.look()
         yield h
@@ -37,10 +45,9 @@ def change(h: House, title: str) -> None:
     later(h, 60)
 
 
-def life(h: House, nursery: Nursery, point: str | None = None, nth: int = 1) -> dict[str, int] | None:
+def life(h: House, nursery: Nursery, way: str, point: str | None = None, nth: int = 1) -> dict[str, int] | None:
     """Lets another process look; the points it passed, or None when it was killed."""
-    mirror = [{**each, "format": each.get("format", "tsv")} for each in BOTH]
-    birth = {"folder": str(h.folder), "url": h.sandbox.url, "at": h.clock.now().isoformat(), "mirror": mirror}
+    birth = {"folder": str(h.folder), "url": h.sandbox.url, "at": h.clock.now().isoformat(), "inbox": options(way)}
     pid, channel = nursery.bear("tests.crash.mirror_life:live", {**birth, "point": point, "nth": nth})
     with channel, channel.makefile("rb") as told:
         line = told.readline()
@@ -69,31 +76,32 @@ def whole(h: House, old: str, new: str) -> None:
     }
 
 
-def steps(h: House, nursery: Nursery) -> list[tuple[str, int]]:
+def steps(h: House, nursery: Nursery, way: str) -> list[tuple[str, int]]:
     """Every step of a life that has something to refresh, as point and occurrence."""
     h.close()
     change(h, "title counted")
-    passed = life(h, nursery)
+    passed = life(h, nursery, way)
     assert passed is not None
     h.build()
     every = [(point, nth) for point, count in sorted(passed.items()) for nth in range(1, count + 1)]
-    return every if THOROUGH else [step for number, step in enumerate(every) if step[1] == 1 or number % 4 == 0]
+    return every if THOROUGH else [step for number, step in enumerate(every) if step[1] == 1 or number % 6 == 0]
 
 
 @pytest.mark.timeout(600 if THOROUGH else 120)
-def test_killed_at_each_step(tmp_path: Path, nursery: Nursery) -> None:
-    with shop(tmp_path) as h:
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_each_step(tmp_path: Path, nursery: Nursery, way: str) -> None:
+    with shop(tmp_path, way) as h:
         killed, before = 0, "title counted"
-        visited = steps(h, nursery)
-        assert len(visited) > 30
+        visited = steps(h, nursery, way)
+        assert len({point for point, _ in visited}) >= 12
         for number, (point, nth) in enumerate(visited):
             title = f"title {number:04}"
             h.close()
             change(h, title)
-            killed += life(h, nursery, point, nth) is None
+            killed += life(h, nursery, way, point, nth) is None
             whole(h, before, title)
             h.build()
-            later(h, 3600)
+            later(h, 600)
             h.look()
             whole(h, title, title)
             assert not [name for name in h.files() if ".local-" in name], "taken for somebody's edit"
@@ -105,19 +113,48 @@ def test_killed_at_each_step(tmp_path: Path, nursery: Nursery) -> None:
         assert killed == len(visited), "a step that was counted was not reached again"
 
 
-def test_temporary_files_of_a_killed_writer_are_gone_after_a_restart(tmp_path: Path, nursery: Nursery) -> None:
-    """Also when nothing has changed since, so that nothing is exported."""
-    with shop(tmp_path) as h:
+def leavings(folder: Path) -> set[str]:
+    """Temporary files, spools and half tables below a folder."""
+    spoiled = (".new", ".notes")
+    files = (path.name for path in folder.rglob("*"))
+    return {name for name in files if ".gen3sync-tmp-" in name or name.endswith(spoiled)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_killed_refresh_left_is_gone_after_a_restart(tmp_path: Path, nursery: Nursery, way: str) -> None:
+    """Also when nothing can be had since, so that nothing is refreshed."""
+    with shop(tmp_path, way) as h:
         h.close()
         change(h, "title one")
-        assert life(h, nursery, "files: written", 2) is None
-        left = [path.name for path in tmp_path.rglob("*") if ".gen3sync-tmp-" in path.name or path.suffix == ".new"]
-        assert len(left) >= 2, left
+        assert life(h, nursery, way, "files: written", 2) is None
+        assert leavings(tmp_path)
         h.sandbox.faults.answer(502, times=None, path="/export")
         h.build()
         h.look()
-        left = [path.name for path in tmp_path.rglob("*") if ".gen3sync-tmp-" in path.name or path.suffix == ".new"]
-        assert left == []
+        assert leavings(tmp_path) == set()
         assert read(h).mirror().outcome == "failed"
         h.sandbox.faults.clear()
         fresh(h, FILE, JSON)
+
+
+@pytest.mark.parametrize("nth", [1, 3, 5])
+def test_a_copy_is_deleted_after_a_kill(tmp_path: Path, nursery: Nursery, nth: int) -> None:
+    """Its journal is left: rolled back into the copy made next, it would spoil it."""
+    with shop(tmp_path, "few") as h:
+        study(h.sandbox, *(f"MORE-{number}" for number in range(400)), title="more " * 20)
+        h.look()
+        h.close()
+        change(h, "title one")
+        assert life(h, nursery, "few", "files: renamed", nth) is None
+        (copy,) = (tmp_path / "state/mirrors").rglob("study.sqlite")
+        assert copy.with_name("study.sqlite-journal").exists()
+        copy.unlink()
+        h.build()
+        h.look()
+        for title in ("title two", "title three"):
+            change(h, title)
+            fresh(h, FILE, JSON)
+            files = shown(h)
+            assert files[JSON].count(title.encode()) == len(NAMES)
+            assert {each.outcome for each in h.pull(FILE, JSON).values()} == {Outcome.UNCHANGED}
+            assert shown(h) == files

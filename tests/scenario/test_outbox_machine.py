@@ -5,7 +5,7 @@ end, and when time has passed all of `World.check` must hold: each record equals
 (unless somebody else wrote it since), receipts are true, every drop ended with one receipt, nothing was refused without
 need, and no two requests in flight wrote one record.
 
-GEN3SYNC_EXAMPLES (30) and GEN3SYNC_STEPS (18) make it deeper; GEN3SYNC_SHRINK=1 looks for the shortest story.
+GEN3SYNC_EXAMPLES (50) and GEN3SYNC_STEPS (18) make it deeper; GEN3SYNC_SHRINK=1 looks for the shortest story.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.crash.nursery import Nursery
 from tests.crash.points import DISK, FILES, LEDGER
 from tests.crash.world import PROJECT, Died, World, tsv, world_in
 
-EXAMPLES = int(os.environ.get("GEN3SYNC_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("GEN3SYNC_EXAMPLES", "50"))
 LENGTH = int(os.environ.get("GEN3SYNC_STEPS", "18"))
 SUBMIT = "/submission/DEV/test$"
 OPTIONS = "chunk_rows = 2\nparallel = 2"
