@@ -35,7 +35,7 @@ from gen3sync.inbox.publish import Folder, Unmounted
 from gen3sync.inbox.render import Rendered, base_columns, finished, painter_of, render
 from gen3sync.inbox.text import Painter, TextWriter
 from gen3sync.inbox.views import keep_view
-from gen3sync.inbox.work import Task, Work, clean, fresh_copy
+from gen3sync.inbox.work import Task, Work, clean, fresh_copy, hold
 from gen3sync.ledger import Outcome, Refresh
 from gen3sync.names import Project, printable
 from gen3sync.records.mirrorlines import NarrowError
@@ -141,7 +141,7 @@ class Refresher:
             if work.difference or (changes is None and proven.rows):
                 self._finish.tell(work, proven.rows, changes)
         if proven.rows:
-            work.fresh.replace(work.held)
+            hold(work)
         else:
             work.held.unlink(missing_ok=True)
         return self._finish.down(ended, took=self._clock.now() - work.started)

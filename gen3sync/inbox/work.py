@@ -94,6 +94,14 @@ def fresh_copy(path: Path) -> Iterator[Copy]:
         yield copy
 
 
+def hold(work: Work) -> None:
+    """Makes the fresh copy the one that is held. Raises OSError."""
+    # Reading the old copy has rolled back what a kill left of a patch. A journal that is still there belongs to a copy
+    # that is gone or unreadable, and SQLite would roll it back into the new one.
+    work.held.with_name(f"{work.held.name}-journal").unlink(missing_ok=True)
+    work.fresh.replace(work.held)
+
+
 def sweep(copies: Path) -> None:
     """Removes what refreshes left that were killed on their way. Not while a refresh runs."""
     left = {".new", ".notes", *(f".{format.value}" for format in Format)}

@@ -151,6 +151,7 @@ def test_a_copy_is_deleted_after_a_kill(tmp_path: Path, nursery: Nursery, nth: i
         copy.unlink()
         h.build()
         h.look()
+        assert not copy.with_name("study.sqlite-journal").exists()
         for title in ("title two", "title three"):
             change(h, title)
             fresh(h, FILE, JSON)
