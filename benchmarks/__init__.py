@@ -1,6 +1,6 @@
 """Benchmarks: gen3sync beside the alternatives, on the same commons, in the same run.
 
-- `submit.py`   what the way out takes, beside the official SDK's `submit_file`
+- `submit.py`   what the way out takes, beside the official SDK's `submit_file`; `submit_daemon.py` its daemon cases
 - `mirror.py`   what the way in takes, beside `curl` and the SDK's `export_node`
 
 Results are ratios, never tests with a clock: machines differ, and what a commons takes is not ours. The sandbox, set to

@@ -67,6 +67,14 @@ class Commons:
     def is_sandbox(self) -> bool:
         return self.pid is not None
 
+    def token(self) -> str:
+        """An access token, for curl."""
+        key = json.loads(self.credentials.read_text())
+        asked = json.dumps({"api_key": key["api_key"], "key_id": key["key_id"]}).encode()
+        address, kind = f"{self.url}/user/credentials/cdis/access_token", {"Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(address, asked, kind), timeout=60) as answer:
+            return str(json.load(answer)["access_token"])
+
     def requests(self) -> list[Request]:
         """Everything asked of the sandbox so far."""
         return [

@@ -8,14 +8,12 @@ it is, runs against a commons that is named.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -110,7 +108,7 @@ def _curl(run: Run, commons: Commons, case: str) -> float:
     )
     assert process.stdin is not None
     # By standard input: an argument would show the token to every user of the machine.
-    process.stdin.write(f"Authorization: bearer {_token(commons)}\n".encode())
+    process.stdin.write(f"Authorization: bearer {commons.token()}\n".encode())
     process.stdin.close()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -122,17 +120,6 @@ def _curl(run: Run, commons: Commons, case: str) -> float:
     run.report.say(f"{case}: curl {seconds:.2f} s, {mb(size):.1f} MB of JSON")
     run.report.add(plain(case, "curl, JSON to a file", f"{seconds:.2f} s, {mb(peak):.0f} MB", seconds=seconds))
     return seconds
-
-
-def _token(commons: Commons) -> str:
-    key = json.loads(commons.credentials.read_text())
-    request = urllib.request.Request(
-        f"{commons.url}/user/credentials/cdis/access_token",
-        json.dumps({"api_key": key["api_key"], "key_id": key["key_id"]}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return str(json.load(answer)["access_token"])
 
 
 def _sdk(run: Run, commons: Commons, case: str, curl: float) -> None:
