@@ -131,11 +131,12 @@ def test_no_space_for_the_rows_of_a_file(story: Story, monkeypatch: pytest.Monke
     story.whole(*names(8))
 
 
-def test_no_space_on_a_real_disk_for_the_snapshot(story: Story) -> None:
+def test_no_space_on_a_real_disk_for_the_snapshot(tmp_path: Path, sandbox: Sandbox) -> None:
+    story = Story(tmp_path, sandbox)
     with small_disk(story.settings.state.path / snapshot.FOLDER, "400k") as disk:
         ballast = disk / "ballast"
         with story.running() as days:
-            ballast.write_bytes(b"x" * 396_000)
+            fill(ballast)
             path = story.drop("subject.tsv", subjects(*persons(400)))
             days.hears("cannot be taken")
             assert any("the disk is full" in text for text in days.told())
@@ -146,8 +147,9 @@ def test_no_space_on_a_real_disk_for_the_snapshot(story: Story) -> None:
         story.whole(*names(400))
 
 
-def test_no_space_on_a_real_disk_for_the_rows_at_work(story: Story) -> None:
+def test_no_space_on_a_real_disk_for_the_rows_at_work(tmp_path: Path, sandbox: Sandbox) -> None:
     """The lane's own index of rows has no room: nothing of a file is overlooked, and work goes on when there is."""
+    story = Story(tmp_path, sandbox)
     with small_disk(story.settings.state.path / "lanes", "400k") as disk:
         ballast = disk / "ballast"
         with story.running() as days:
