@@ -114,7 +114,7 @@ class Finisher:
     ) -> Refresh:
         """Writes down that the old file stays, and why."""
         past = self._memory.of(mirror)
-        since = past.checked_at
+        since = past.checked_at or self._noted(mirror)
         if self._lacks(mirror):
             tail = "There is no file yet." if past.success is None else "Its file is missing."
         elif since is None:
@@ -128,6 +128,14 @@ class Finisher:
             self._memory.tell(EventLevel.WARNING, outcome.value, f"{mirror.name}: {reason}", mirror)
         row = new_refresh(mirror, started, outcome, f"{reason} {tail}", ended_at=self._clock.now())
         return self._memory.finished(row, tried=tried)
+
+    def _noted(self, mirror: Mirror) -> datetime | None:
+        """When the index last knew the file to be true: for a ledger that was lost."""
+        entry = self._folder.entry(mirror)
+        try:
+            return datetime.fromisoformat(entry.checked_at) if entry is not None else None
+        except ValueError:
+            return None
 
     def _lacks(self, mirror: Mirror) -> bool:
         try:

@@ -224,12 +224,16 @@ class Refresher:
                 raise NotDoneError(Outcome.GUARDED, str(held))
 
     def _published(self, work: Work, mirror: Mirror) -> Shape | None:
-        success = self._memory.of(mirror).success
-        if success is None or success.rows is None:
+        """What the folder holds, as the ledger knows it; after a ledger was lost, as the index beside the file does."""
+        success, entry = self._memory.of(mirror).success, self._folder.entry(mirror)
+        if success is not None and success.rows is not None:
+            rows, version = success.rows, success.dictionary_version
+        elif entry is not None:
+            rows, version = entry.rows, entry.dictionary_version
+        else:
             return None
-        if not same_columns(success.dictionary_version, written_with(work.version, mirror)):
-            return Shape(success.rows)
-        entry = self._folder.entry(mirror)
+        if not same_columns(version, written_with(work.version, mirror)):
+            return Shape(rows)
         # `LINK.id` columns come and go with the records that need them.
         columns = tuple(each for each in entry.columns if not each.endswith(".id")) if entry is not None else ()
-        return Shape(success.rows, columns)
+        return Shape(rows, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.scenario.mirror_faults.kit import (
     mirrored,
     read,
     settled,
+    shown,
     truth,
 )
 
@@ -255,3 +257,23 @@ def test_graphql_that_lies_about_counts_for_ever(tmp_path: Path) -> None:
         (accepted,) = h.inbox.accept(FILE)
         assert accepted.outcome is Outcome.UNCHANGED
         assert read(h).reasons == ()
+
+
+def test_the_state_folder_is_lost(tmp_path: Path) -> None:
+    """As after a damaged ledger was moved away: the index beside the files remembers what they hold, and since when."""
+    with settled(tmp_path, mirror=BOTH) as (h, before):
+        h.close()
+        shutil.rmtree(tmp_path / "state")
+        (tmp_path / "state").mkdir()
+        delete(h, *(f"ST-{n}" for n in range(2, 7)))
+        h.build()
+        h.look()
+        assert shown(h) == before.files
+        for name in (FILE, JSON):
+            mirror = read(h).mirror(name)
+            assert mirror.outcome == "guarded"
+            assert "would shrink from 3 to 1 records" in mirror.reason
+            assert mirror.reason.endswith(f"The file shows what the commons held at {before.at:%Y-%m-%d %H:%M} UTC.")
+        study(h.sandbox, "ST-7")
+        fresh(h, FILE, JSON)
+        assert not [name for name in h.files() if ".local-" in name]
