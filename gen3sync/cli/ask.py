@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from gen3sync.errors import Gen3SyncError
+from gen3sync.errors import Gen3SyncError, NotFoundError
+from gen3sync.names import Project, printable
 
 if TYPE_CHECKING:
     from gen3sync.cli.invocation import Invocation
@@ -34,6 +35,19 @@ def expect(answer: T | Refused | Failure, asked: str) -> T:
     if error is not None:
         raise error
     return answer  # type: ignore[return-value]
+
+
+def existing(client: CommonsClient, project: Project) -> Project:
+    """`project`, if the commons has it. Raises NotFoundError: an export of an unknown one answers 200 and no rows."""
+    if project.program in expect(client.programs(), "the list of programs"):
+        known = expect(client.projects(project.program), f"the list of projects in {printable(project.program, 80)}")
+        if project in known:
+            return project
+        others = ", ".join(str(one) for one in sorted(known)[:8])
+        remedy = f"Letter case counts. There are {others}." if others else "Ask the commons' operators for it."
+    else:
+        remedy = "Letter case counts; `gen3sync check` lists the projects the key may use."
+    raise NotFoundError(f"The commons has no project {printable(project)}.", remedy)
 
 
 def error_of(answer: object, asked: str) -> Gen3SyncError | None:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 import click
 
-from gen3sync.cli.ask import commons_of, expect
+from gen3sync.cli.ask import commons_of, existing, expect
 from gen3sync.cli.invocation import Invocation, verb
 from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import Project, printable
@@ -37,6 +37,7 @@ def export(
     wanted = [each for each in (ids or "").replace(",", " ").split() if each]
     asked = f"the export of {printable(node or 'those ids', 80)} from {where}"
     with commons_of(invocation) as client:
+        existing(client, where)
         stream = expect(client.export_text(where, node=node, ids=wanted, format=format), asked)
         with stream:
             source = cast("BinaryIO", stream)

@@ -50,7 +50,7 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
     import tempfile
 
     from gen3sync.catalog import Catalog
-    from gen3sync.cli.ask import commons_of
+    from gen3sync.cli.ask import commons_of, existing
     from gen3sync.ledger import open_ledger
     from gen3sync.outbox import Outbox
 
@@ -64,7 +64,7 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
             outbox = Outbox(settings, client, catalog, ledger, clock)
             with progress(invocation, "comparing with the commons"):
                 for file in files:
-                    project = project_for(to, file, settings, () if to else catalog.writable())
+                    project = existing(client, project_for(to, file, settings, () if to else catalog.writable()))
                     plans.append(outbox.plan_file(file, project, limit=None if invocation.json else rows))
     if invocation.json:
         invocation.emit([_plain(each) for each in plans])

@@ -104,6 +104,16 @@ def test_an_unknown_project(lab: Lab) -> None:
     a_sentence(lab.call("push", study, "--to", "DEV-test"), 64, "PROGRAM/PROJECT")
 
 
+@pytest.mark.parametrize("where", ["DEV/Test", "NONE/test"])
+def test_what_is_asked_of_an_unknown_project(lab: Lab, where: str) -> None:
+    """The commons itself answers an export of one with 200 and no rows."""
+    file = lab.folder / "study.tsv"
+    file.write_text(STUDY)
+    a_sentence(lab.call("export", where, "--node", "study"), 66, where)
+    a_sentence(lab.call("plan", file, "--to", where), 66, where)
+    a_sentence(lab.call("push", "--dry-run", file, "--to", where), 66, where)
+
+
 def test_a_file_in_no_projects_folder_waits_and_says_why(lab: Lab) -> None:
     (lab.folder / "outbox/study.tsv").write_text(STUDY)
     with lab.daemon():
