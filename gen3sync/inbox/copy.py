@@ -16,8 +16,10 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from gen3sync.inbox.change import Change, Difference, Kind, Record, canonical, change
 
@@ -41,6 +43,16 @@ PRAGMA user_version={_FORMAT};
 
 class Contradiction(Exception):  # noqa: N818 - it is data for a guard, not an error of ours
     """Records of one id that cannot be parts of one."""
+
+
+class Met(Protocol):
+    """Who makes texts of the records while a copy is filled: see `making`."""
+
+    def came(self, record: Record, body: str) -> None: ...
+
+    def line(self, record: Record, body: str) -> str | None: ...
+
+    def settled(self, id: str, body: str, line: str | None) -> None: ...
 
 
 class Copy:
@@ -71,19 +83,18 @@ class Copy:
             self._db.close()
             raise
 
-    def fill(
-        self, records: Iterator[Record], merge: Merge, met: Callable[[Record, str], None] = lambda _, __: None
-    ) -> bool:
+    def fill(self, records: Iterator[Record], merge: Merge, met: Met | None = None) -> bool:
         """Takes the records of an export in any order. Several of one id are merged by `merge`.
 
-        `met` is called with each record and its body while they come by id, one each. Returns whether all of them did.
+        `met` hears of each record while they come by id, one each, and of all once more by id when they do not. Returns
+        whether all of them did.
 
         Ids whose records contradict each other (`merge` raises Contradiction) go to `doubled`, with one of them kept.
         """
         db = self._db
         db.execute("BEGIN")
         in_order: list[tuple[str, str]] = []
-        others: list[tuple[str, str]] = []
+        others: list[tuple[str, str, str | None]] = []
         last, scattered, rows = "", False, 0
         for record in records:
             row = (str(record["id"]), canonical(record))
@@ -91,49 +102,54 @@ class Copy:
                 # The usual case: the commons exports by id, and a sorted table takes it as it comes.
                 last = row[0]
                 in_order.append(row)
-                met(record, row[1])
+                if met is not None:
+                    met.came(record, row[1])
                 if len(in_order) >= _BATCH:
                     db.executemany("INSERT INTO record VALUES (?, ?)", in_order)
                     rows += len(in_order)
                     in_order.clear()
                 continue
             if not scattered:
-                db.execute("CREATE TEMP TABLE other(id TEXT NOT NULL, body TEXT NOT NULL)")
+                db.execute("CREATE TEMP TABLE other(id TEXT NOT NULL, body TEXT NOT NULL, line TEXT)")
                 scattered = True
-            others.append(row)
+            others.append((*row, None if met is None else met.line(record, row[1])))
             if len(others) >= _BATCH:
-                db.executemany("INSERT INTO other VALUES (?, ?)", others)
+                db.executemany("INSERT INTO other VALUES (?, ?, ?)", others)
                 others.clear()
         db.executemany("INSERT INTO record VALUES (?, ?)", in_order)
         rows += len(in_order)
         if scattered:
-            db.executemany("INSERT INTO other VALUES (?, ?)", others)
-            self._sort_in(merge)
+            db.executemany("INSERT INTO other VALUES (?, ?, ?)", others)
+            self._sort_in(merge, met)
             rows = db.execute("SELECT count(*) FROM record").fetchone()[0]
         self._set("rows", str(rows))
         db.execute("COMMIT")
         return not scattered
 
-    def _sort_in(self, merge: Merge) -> None:
+    def _sort_in(self, merge: Merge, met: Met | None) -> None:
         db = self._db
         db.execute("CREATE TABLE sorted(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID")
-        every = db.execute("SELECT id, body FROM record UNION ALL SELECT id, body FROM other ORDER BY id, body")
-        db.executemany("INSERT INTO sorted VALUES (?, ?)", self._merged(every, merge))
+        every = "SELECT id, body, NULL FROM record UNION ALL SELECT id, body, line FROM other ORDER BY 1, 2"
+        db.executemany("INSERT INTO sorted VALUES (?, ?)", self._merged(db.execute(every), merge, met))
         db.execute("DROP TABLE record")
         db.execute("DROP TABLE other")
         db.execute("ALTER TABLE sorted RENAME TO record")
 
-    def _merged(self, rows: Iterator[tuple[str, str]], merge: Merge) -> Iterator[tuple[str, str]]:
-        for id, group in groupby(rows, key=lambda row: row[0]):
-            bodies = [body for _, body in group]
-            if len(bodies) == 1:
-                yield id, bodies[0]
-                continue
-            try:
-                yield id, canonical(merge([json.loads(body) for body in bodies]))
-            except Contradiction:
-                self.doubled.append(id)
-                yield id, bodies[0]
+    def _merged(
+        self, rows: Iterator[tuple[str, str, str | None]], merge: Merge, met: Met | None
+    ) -> Iterator[tuple[str, str]]:
+        for id, group in groupby(rows, key=itemgetter(0)):
+            pieces = [*group]
+            body, line = pieces[0][1:]
+            if len(pieces) > 1:
+                line = None
+                try:
+                    body = canonical(merge([json.loads(piece[1]) for piece in pieces]))
+                except Contradiction:
+                    self.doubled.append(id)
+            if met is not None:
+                met.settled(id, body, line)
+            yield id, body
 
     def __len__(self) -> int:
         return int(self._fact("rows") or 0)

@@ -19,7 +19,7 @@ from gen3sync.commons.queries import signature
 from gen3sync.commons.replies import Broken, BrokenCause, Refused
 from gen3sync.inbox import guards
 from gen3sync.inbox.change import Record
-from gen3sync.inbox.copy import Contradiction, Copy
+from gen3sync.inbox.copy import Contradiction, Copy, Met
 from gen3sync.inbox.detect import Signature
 from gen3sync.inbox.export import NotWholeError, read_export
 from gen3sync.inbox.outcomes import NotDoneError, not_done
@@ -34,8 +34,6 @@ _EXISTS_FOR = 20.0
 
 Told = Callable[[str, int], None]
 """Called with a mirrored node (`DEV/test/case`) and how many of its records have been read so far."""
-Met = Callable[[Record, str], None]
-"""Called with each record and its canonical body while they come by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,6 @@ class Proven:
     """What is known of a whole export. `counted`: the commons' count where it contradicts it though nothing changed."""
 
     rows: int
-    in_order: bool
     doubled: tuple[str, ...]
     counted: int | None = None
 
@@ -72,11 +69,11 @@ class Prover:
 
         Raises NotDoneError, StoppedError, sqlite3.Error, and what `met` raises.
         """
-        in_order = self._read(project, node, copy, told, met)
+        self._read(project, node, copy, told, met)
         rows = len(copy)
         if not rows and before is None:  # with a signature the project itself was seen
             self._exists(project)
-        return Proven(rows, in_order, tuple(copy.doubled), self._counted(project, node, before, rows))
+        return Proven(rows, tuple(copy.doubled), self._counted(project, node, before, rows))
 
     def records(self, project: Project, node: NodeType, ids: Sequence[str]) -> list[Record] | None:
         """Some records as an export shows them; None where the commons does not answer with just those.
@@ -97,7 +94,7 @@ class Prover:
         except (IndexError, Contradiction):  # one of them is gone, or was written between its pieces
             return None
 
-    def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Met) -> bool:
+    def _read(self, project: Project, node: str, copy: Copy, told: Told, met: Met) -> None:
         answer = self._client.export_node(project, node, deadline=self._deadline)
         if isinstance(answer, Refused):
             raise NotDoneError(
@@ -109,14 +106,13 @@ class Prover:
         try:
             with answer as stream:
                 records = read_export(stream, project, node, stopped=self._stopped)
-                in_order = copy.fill(_counted(records, lambda rows: told(name, rows)), merge, met)
+                copy.fill(_counted(records, lambda rows: told(name, rows)), merge, met)
         except ExportBroken as error:
             raise not_done(error.broken) from error
         except NotWholeError as error:
             broken = Broken(f"The export {error}.", BrokenCause.CONTENT, 200)
             raise NotDoneError(Outcome.FAILED, broken.message, broken) from error
         told(name, len(copy))
-        return in_order
 
     def _exists(self, project: Project) -> None:
         """An unknown project exports as 200 without records (GEN3.md), so no records must be proven to be none."""

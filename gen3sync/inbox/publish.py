@@ -119,21 +119,18 @@ class Folder:
             elif mirror.keep and standing is Standing.INTACT and previous is not None and path.exists():
                 keep_version(path, previous)
             self._note(path, lambda old: replace(old or entry, next=sha256))
-            self._list_untellable(path, made)
+            beside = path.with_name(path.name + UNTELLABLE)
+            if made.notes is not None:
+                # What the file cannot say is listed before the file says the rest …
+                write_atomic(beside, made.notes.pour)
             write_atomic(path, made.text.pour, mtime=at.timestamp())
+            if made.notes is None:
+                beside.unlink(missing_ok=True)  # … and no longer once it says all
             self._remember(mirror, made.text.size, sha256, at)
             if mirror.keep:
                 prune(path, mirror.keep, at)
         self._note(path, lambda _: entry)
         return Published(written, kept)
-
-    def _list_untellable(self, path: Path, made: Rendered) -> None:
-        """What the file cannot say is listed before the file says the rest."""
-        beside = path.with_name(path.name + UNTELLABLE)
-        if made.notes is not None:
-            write_atomic(beside, made.notes.pour)
-        else:
-            beside.unlink(missing_ok=True)
 
     def open_intact(self, mirror: Mirror, sha256: str) -> tuple[BinaryIO, BinaryIO | None] | None:
         """The file with `sha256` and what is listed beside it, opened; None where they are not what was published.

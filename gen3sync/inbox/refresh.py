@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,24 +20,23 @@ from gen3sync.commons.replies import Failure
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, safe_name
 from gen3sync.inbox import detect, guards
-from gen3sync.inbox.change import Change, Difference, Record
+from gen3sync.inbox.change import Change, Difference
 from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.finish import Finisher
 from gen3sync.inbox.guards import Guarded, Shape
 from gen3sync.inbox.history import place_of
+from gen3sync.inbox.making import Making
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.outcomes import NotDoneError, same_columns, written_with
 from gen3sync.inbox.patch import Patcher
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Proven, Prover, Told
 from gen3sync.inbox.publish import Folder, Unmounted
-from gen3sync.inbox.render import Rendered, base_columns, finished, painter_of, render
-from gen3sync.inbox.text import Painter, TextWriter
+from gen3sync.inbox.render import Rendered, base_columns, render
 from gen3sync.inbox.views import keep_view
 from gen3sync.inbox.work import Task, Work, clean, fresh_copy, hold
 from gen3sync.ledger import Outcome, Refresh
 from gen3sync.names import Project, printable
-from gen3sync.records.mirrorlines import NarrowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,28 +145,12 @@ class Refresher:
         return self._finish.down(ended, took=self._clock.now() - work.started)
 
     def _export(self, work: Work, copy: Copy, told: Told) -> Proven:
-        """The proven export. Its texts are made while it comes in; that holds where it comes by id, one record each."""
+        """The proven export. Its texts are made while it comes in."""
         task = work.task
-        looks = {(mirror.format, mirror.columns): mirror for mirror in task.mirrors}
-        with ExitStack() as stack:
-            writers: list[tuple[Mirror, Painter, TextWriter]] = []
-            for mirror in looks.values():
-                painter = painter_of(mirror.format, work.type, mirror.columns)
-                writers.append((mirror, painter, stack.enter_context(TextWriter(painter, work.spool(mirror)))))
-            narrow: set[Mirror] = set()
-
-            def met(record: Record, body: str) -> None:
-                for mirror, _, out in writers:
-                    if mirror not in narrow:
-                        try:
-                            out.add(record, body, record["id"])
-                        except NarrowError:
-                            narrow.add(mirror)
-
-            proven = self._prover.export(task.project, task.node, task.before, copy, told, met)
-        for mirror, painter, out in writers:
-            if proven.in_order and mirror not in narrow:
-                work.rendered[mirror.format, mirror.columns] = finished(out, painter)
+        looks = {(mirror.format, mirror.columns): work.spool(mirror) for mirror in task.mirrors}
+        with Making(work.type, [*looks.items()]) as making:
+            proven = self._prover.export(task.project, task.node, task.before, copy, told, making)
+        work.rendered.update(making.rendered())
         return proven
 
     def _render(self, work: Work, mirror: Mirror, copy: Copy) -> Rendered:

@@ -16,13 +16,16 @@ from typing import Any
 from gen3sync.inbox.change import Record, canonical
 from gen3sync.inbox.copy import Contradiction, Copy
 from gen3sync.inbox.plan import Format
-from gen3sync.inbox.text import Block, Painter, Patched, Text, TextWriter, Whole
+from gen3sync.inbox.text import Block, Painter, Patched, TextWriter, Whole
 from gen3sync.records.dictionary import NodeType
 from gen3sync.records.merge import ContradictionError, merge_group
 from gen3sync.records.mirror import mirror_columns
 from gen3sync.records.mirrorlines import LineMaker, NarrowError
 
 _SHOWN = 200
+
+Look = tuple[Format, tuple[str, ...]]
+"""What makes two texts of one node the same: the format and the chosen columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +176,4 @@ def _note(record: Record, column: str, reason: str, value: Any) -> str:
     return json.dumps(note, ensure_ascii=False) + "\n"
 
 
-__all__ = ["Rendered", "Text", "base_columns", "chosen", "columns_of", "finished", "merge", "painter_of", "render"]
+__all__ = ["Look", "Rendered", "base_columns", "chosen", "columns_of", "finished", "merge", "painter_of", "render"]

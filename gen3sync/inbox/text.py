@@ -141,7 +141,10 @@ class TextWriter:
 
     def add(self, record: Record | None, body: str, id: str) -> None:
         """Raises OSError, and what the painter raises."""
-        line, told = self._painter.row(record, body, not self._rows)
+        self.put(id, *self._painter.row(record, body, not self._rows))
+
+    def put(self, id: str, line: str, told: str) -> None:
+        """A record's line as the painter made it, not for the first of a text. Raises OSError."""
         if not self._lines:
             self._first = id
         self._rows += 1
