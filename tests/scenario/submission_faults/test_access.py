@@ -216,7 +216,7 @@ def test_no_graphql_and_a_lost_answer(single: Story) -> None:
     single.sandbox.faults.set(graphql="missing")
     single.sandbox.faults.lose(Point.AFTER_LOG, **PUT)
     single.drop("subject.tsv", subjects(*persons(4)))
-    [drop] = single.goes()
+    [drop] = single.goes(stored=4)
     assert (drop.verdict, drop.counts["created"], len(single.puts())) == (Verdict.LANDED, 4, 1)
     assert [chunk["state"] for chunk in single.says("subject.tsv")["chunks"]] == ["answer lost, expired"]
     single.whole(*names(4))

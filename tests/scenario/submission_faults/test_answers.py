@@ -36,7 +36,7 @@ def test_an_error_before_the_commit(story: Story, status: int) -> None:
 def test_an_error_after_the_commit(story: Story, status: int) -> None:
     story.sandbox.faults.lose(Point.AFTER_LOG, how=status, **PUT)
     story.drop("subject.tsv", subjects(*persons(4)))
-    [drop] = story.goes()
+    [drop] = story.goes(stored=4)
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
     [chunk] = story.says("subject.tsv")["chunks"]
     assert (chunk["state"], chunk["transaction_state"]) == ("answer lost, landed", "SUCCEEDED")
@@ -69,7 +69,7 @@ def test_503_with_retry_after_is_a_promise(story: Story) -> None:
 def test_a_server_killed_between_commit_and_log(story: Story) -> None:
     story.sandbox.faults.kill(Point.AFTER_COMMIT, **PUT)
     story.drop("subject.tsv", subjects(*persons(4)))
-    [drop] = story.goes()
+    [drop] = story.goes(stored=4)
     assert (drop.verdict, drop.counts["created"], len(story.puts())) == (Verdict.LANDED, 4, 1)
     receipt = story.says("subject.tsv")
     assert [chunk["state"] for chunk in receipt["chunks"]] == ["answer lost, expired"]
@@ -97,7 +97,7 @@ def test_slow_but_answered(story: Story) -> None:
 
 
 def test_too_slow_to_wait_for(tmp_path: Path, sandbox: Sandbox) -> None:
-    story = Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1", commons='read_timeout = "300ms"')
+    story = Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1", commons='read_timeout = "800ms"')
     with sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
         story.drop("subject.tsv", subjects(*persons(8)))
         days.hears("no answer in time", pace=0.2)
@@ -172,7 +172,7 @@ NOT_DONE = {"HTML with 200", "200 with an empty body", "200 with another object"
 def test_an_answer_that_means_nothing(story: Story, fault: str) -> None:
     NONSENSE[fault](story.sandbox)
     story.drop("subject.tsv", subjects(*persons(4)))
-    [drop] = story.goes()
+    [drop] = story.goes(stored=0 if fault in NOT_DONE else 4)
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
     first = story.says("subject.tsv")["chunks"][0]
     lost = "answer lost, expired" if fault in NOT_DONE else "answer lost, landed"

@@ -75,6 +75,7 @@ def test_broken_after_the_body_was_read(story: Story, point: Point, how: str) ->
     story.sandbox.faults.lose(point, how=how, **PUT)
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
+        days.stored(4)
         days.hears("no answer to a request with 4 rows")
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"], len(story.puts())) == (Verdict.LANDED, 4, 1)
@@ -86,7 +87,7 @@ def test_every_answer_is_lost(story: Story) -> None:
     """All the requests of a file land, and not one is answered."""
     story.sandbox.faults.lose(Point.AFTER_LOG, how="reset", times=None, **PUT)
     story.drop("subject.tsv", subjects(*persons(12)))
-    [drop] = story.goes()
+    [drop] = story.goes(stored=12)
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 12)
     assert {chunk["state"] for chunk in story.says("subject.tsv")["chunks"]} == {"answer lost, landed"}
     story.whole(*names(12))
