@@ -26,15 +26,18 @@ PARENTS = ["A", "B", "with, comma", "ö"]
 
 @st.composite
 def exports(draw: st.DrawFn) -> list[dict[str, Any]]:
-    made = []
+    made: list[dict[str, Any]] = []
     for number in range(draw(st.integers(0, 12))):
         note = draw(st.sampled_from(["plain", "null", "two\nlines", "nul\0"]))
-        parents = draw(st.lists(st.sampled_from(PARENTS[: draw(st.integers(1, 4))]), max_size=3, unique=True))
-        if parents and draw(st.booleans()):
+        known: list[str] = PARENTS[: draw(st.integers(1, 4))]
+        parents: list[str] = draw(st.lists(st.sampled_from(known), max_size=3, unique=True))
+        apart: bool = draw(st.booleans())
+        if parents and apart:
             made += [record(number, (parent,), note=note) for parent in parents]
         else:
             made.append(record(number, tuple(parents), note=note))
-    if not draw(st.booleans()):
+    mixed: bool = draw(st.booleans())
+    if not mixed:
         return made
     order = draw(st.permutations(range(len(made))))
     return [made[place] for place in order]
