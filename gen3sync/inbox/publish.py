@@ -119,16 +119,17 @@ class Folder:
             elif mirror.keep and standing is Standing.INTACT and previous is not None and path.exists():
                 keep_version(path, previous)
             self._note(path, lambda old: replace(old or entry, next=sha256))
-            beside = path.with_name(path.name + UNTELLABLE)
-            if made.notes is not None:
-                # What the file cannot say is listed before the file says the rest …
-                write_atomic(beside, made.notes.pour)
+        beside = path.with_name(path.name + UNTELLABLE)
+        if made.notes is not None and (written or not beside.exists()):
+            # What the file cannot say is listed before the file says the rest …
+            write_atomic(beside, made.notes.pour)
+        if written:
             write_atomic(path, made.text.pour, mtime=at.timestamp())
-            if made.notes is None:
-                beside.unlink(missing_ok=True)  # … and no longer once it says all
             self._remember(mirror, made.text.size, sha256, at)
             if mirror.keep:
                 prune(path, mirror.keep, at)
+        if made.notes is None:
+            beside.unlink(missing_ok=True)  # … and no longer once it says all; a kill may have come between
         self._note(path, lambda _: entry)
         return Published(written, kept)
 

@@ -137,6 +137,20 @@ def test_what_a_killed_refresh_left_is_gone_after_a_restart(tmp_path: Path, nurs
         fresh(h, FILE, JSON)
 
 
+def test_killed_before_the_list_beside_the_mirror_goes(tmp_path: Path, nursery: Nursery) -> None:
+    """The new file says all, the list of what the old one could not say is still there: the next look removes it."""
+    with shop(tmp_path, "all") as h:
+        h.close()
+        study(h.sandbox, *NAMES, title="title one")
+        later(h, 60)
+        assert life(h, nursery, "all", "files: folder synced", 2) is None
+        assert b"title one" in shown(h)[FILE]
+        assert f"{FILE}.untellable.jsonl" in shown(h)
+        h.build()
+        h.look()
+        assert shown(h).keys() == {FILE, JSON, *(name for name in shown(h) if name.endswith("changes.jsonl"))}
+
+
 @pytest.mark.parametrize("nth", [1, 3, 5])
 def test_a_copy_is_deleted_after_a_kill(tmp_path: Path, nursery: Nursery, nth: int) -> None:
     """Its journal is left: rolled back into the copy made next, it would spoil it."""

@@ -18,7 +18,19 @@ from gen3sync.errors import LockedError
 from gen3sync.files import atomic
 from gen3sync.ledger import Outcome
 from tests.scenario.inbox_house import House, study
-from tests.scenario.mirror_faults.kit import BOTH, FILE, JSON, fresh, leftovers, mirrored, read, settled, shown
+from tests.scenario.mirror_faults.kit import (
+    BOTH,
+    FILE,
+    JSON,
+    fresh,
+    later,
+    leftovers,
+    mirrored,
+    read,
+    settled,
+    shown,
+    truth,
+)
 
 ROOT = Path(__file__).parent.parent.parent.parent
 ERRORS = {
@@ -96,6 +108,22 @@ def test_the_first_of_two_formats_is_written_and_the_second_is_not(tmp_path: Pat
         h.look()
         assert {each.outcome for each in read(h).status.inbox.mirrors} <= {"updated", "unchanged"}
         fresh(h, FILE, JSON, outcome=Outcome.UNCHANGED)
+
+
+def test_the_disk_fills_and_the_list_beside_the_mirror_stays(tmp_path: Path) -> None:
+    """What the old file cannot say is listed for as long as it is there, though the new one could say it."""
+    with mirrored(tmp_path) as h:
+        study(h.sandbox, "ST-1", title="null")
+        h.look()
+        before = truth(h)
+        assert f"{FILE}.untellable.jsonl" in before.files
+        later(h)
+        study(h.sandbox, "ST-1", title="said")
+        with failing(h, "created", 2, errno.ENOSPC):
+            h.look()
+        before.stands(h, Outcome.FAILED, "the disk is full")
+        fresh(h)
+        assert h.files() == {FILE}
 
 
 def test_no_file_can_be_written_at_the_first_start(tmp_path: Path) -> None:
