@@ -82,6 +82,7 @@ class Archive:
         paper["undo"] = told
         paper["papers"] = [path.name for path in (*rejects, *undo)]
         for path in (*rejects, *undo):
+            path.chmod(0o640)  # as the receipt and the archived file: it holds the same rows
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         write_atomic(work.folder / RECEIPT, _bytes(paper))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def test_three_bad_rows_of_ten_come_back_corrected_and_land(bench: Bench) -> Non
     [group] = receipt["rejects"]
     assert (group["rows"], group["column"], group["lines"]) == (3, "sex", [3, 5, 7])
     rejects = bench.folder / "sent/DEV/test/subject.tsv.rejects.tsv"
+    assert {stat.S_IMODE(p.stat().st_mode) for p in rejects.parent.glob("subject.tsv*")} == {0o640}
     text = rejects.read_text()
     assert text.splitlines()[0].split("\t")[:3] == ["_line", "_error_type", "_errors"]
     assert len(text.splitlines()) == 4
