@@ -15,6 +15,8 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
 
     SIGHUP reads the configuration again; a bad one changes nothing. A second Ctrl-C stops at once; nothing is lost.
     """
+    import faulthandler
+
     from gen3sync import logs
     from gen3sync.clock import SystemClock
     from gen3sync.config import Settings, load_settings
@@ -30,4 +32,6 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
         )
         return settings
 
+    # When systemd's watchdog ends a hung daemon (SIGABRT), the journal gets what every thread was doing.
+    faulthandler.enable()
     return Daemon(load, SystemClock(), invocation.env).run()

@@ -6,6 +6,8 @@
 - `orders.py`      wishes of `push`, `pull` and `retry` carried out while the daemon runs
 - `gather.py`      what status.json says, gathered from ledger and rooms
 - `heartbeats.py`  who is alive
+- `vigil.py`       the watchdog fed while all are, and people told when one is not
+- `line.py`        systemd's status line
 
 Nothing is imported here, so that `gen3sync status` and `check` pay only for what they use.
 """

@@ -19,7 +19,7 @@ from gen3sync.daemon.gather import Live, Progress
 from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.housekeeping import keep_house
 from gen3sync.daemon.look import EVERY, CommonsLook
-from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
+from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import Inbox
 from gen3sync.ledger import Drop, EventLevel, Ledger, Refresh, Verdict, open_ledger
@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 
 _PULSE = 20.0
 _BEAT = 120.0
+"""Seconds without life from scheduler or ledger, and what others get beside what they wait for by right."""
 _OUTBOX_BEAT = 900.0
 """Seconds an arrival may take to be copied; meanwhile the outbox's own loop shows no life."""
+_SERVANTS = 5
+"""Threads for the daemon's own jobs: one that waits for the commons must not hold up the others."""
 
 Told = Callable[[str, int], None]
 
@@ -84,18 +87,27 @@ class Rooms:
             clock,
             on_landed=self.inbox.touched,
             heartbeat=lambda name: self._beat(name, self._patience(name)),
+            goodbye=self._goodbye,
         )
         self._running = False
+        self.ledger_problem = ""
 
     def start(self, beats: Heartbeats) -> None:
         """Everything in threads of its own, as a daemon has it. Raises FolderError, LedgerError."""
         self._beats = beats
         self._scheduler = _scheduler()
+        self._running = True
+        # Expected from now on: one that hangs before its first beat is missed as well.
+        for name in ("scheduler", "ledger"):
+            self._beat(name, _BEAT)
+        for name in ("outbox", "watch"):
+            self._beat(name, self._patience(name))
         self.inbox.start(self._scheduler)
         self.outbox.start()
-        self._running = True
         now = self.clock.now()
         self._every("pulse", self._pulse, _PULSE, now)
+        self._every("ledger", self._write_ledger, _PULSE, now)
+        self._every("tokens", self._renew_token, _PULSE, now)
         self._every("look", self._look_at_commons, EVERY, now)
         self._every("housekeeping", self._keep_house, 86_400.0, now + timedelta(minutes=10))
         self._scheduler.start()
@@ -132,7 +144,7 @@ class Rooms:
             config=str(self.settings.path),
             outbox=str(self.settings.outbox.path),
             inbox=self.inbox.status(),
-            problem="; ".join(part for part in (problem, outbox.problem) if part),
+            problem="; ".join(part for part in (problem, outbox.problem, self.ledger_problem) if part),
             heartbeats=ages,
             commons=self._look.commons(),
             key=self._look.key(),
@@ -215,18 +227,39 @@ class Rooms:
         return user.username or user.email
 
     def _patience(self, name: str) -> float:
-        """A lane may wait for one exchange at a time, which the configuration bounds."""
-        return self.settings.commons.deadline + _BEAT if name.startswith("lane") else _OUTBOX_BEAT
+        """A lane may wait for one exchange at a time, which the configuration bounds; a request may take a second one
+        with a fresh token. The watch is looked at with every scan, by the outbox."""
+        if name.startswith(("lane", "request")):
+            return self.settings.commons.deadline * (2 if name.startswith("request") else 1) + _BEAT
+        return _OUTBOX_BEAT + (self.settings.outbox.rescan if name == "watch" else 0.0)
 
     def _beat(self, name: str, within: float) -> None:
         if self._beats is not None and self._running:
             self._beats.beat(name, within)
+
+    def _goodbye(self, name: str) -> None:
+        if self._beats is not None:
+            self._beats.goodbye(name)
 
     def _every(self, name: str, run: Callable[[], None], seconds: float, first: datetime) -> None:
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, next_run_time=first, executor="daemon")
 
     def _pulse(self) -> None:
         self._beat("scheduler", _BEAT)
+
+    def _write_ledger(self) -> None:
+        """A ledger that refuses (a full disk) is alive and is told; one that hangs is missed."""
+        try:
+            self.ledger.notes.set("pulse", self.clock.now().isoformat(timespec="seconds"))
+        except LedgerError as error:
+            if not self.ledger_problem:
+                log.error("%s", error.what)  # noqa: TRY400 - a sentence, not a traceback
+            self.ledger_problem = error.what
+        else:
+            self.ledger_problem = ""
+        self._beat("ledger", _BEAT)
+
+    def _renew_token(self) -> None:
         if self.client.tokens.renew_if_due():
             log.info("token renewed")
 
@@ -243,7 +276,7 @@ def _scheduler() -> Any:
 
     # APScheduler's own defaults drop jobs that are a second late and queue runs of one job behind each other.
     return BackgroundScheduler(
-        executors={"daemon": ThreadPoolExecutor(2)},
+        executors={"daemon": ThreadPoolExecutor(_SERVANTS)},
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         timezone="UTC",
         daemon=True,

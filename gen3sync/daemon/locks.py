@@ -55,6 +55,18 @@ class FolderLocks:
         """Folders whose lock file was deleted or replaced under us: another gen3sync could start there."""
         return tuple(folder for folder, lock in self._held.items() if not lock.held)
 
+    def take_again(self, folder: Path) -> bool:
+        """After a folder was removed and made again, unmounted or mounted: locks what is there now.
+
+        False while it is not there. Raises LockedError when another gen3sync was quicker, FolderError when what is
+        there cannot be locked.
+        """
+        if not folder.is_dir():
+            return False
+        self._held[folder].release()
+        self._held[folder].acquire()
+        return True
+
     def release(self) -> None:
         self.keep_only(())
 

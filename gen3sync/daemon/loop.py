@@ -16,7 +16,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from gen3sync.clock import Clock
@@ -24,11 +25,13 @@ from gen3sync.config import Settings
 from gen3sync.daemon.compose import Rooms, build
 from gen3sync.daemon.gather import gather
 from gen3sync.daemon.heartbeats import Heartbeats
+from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks, locked_folders
 from gen3sync.daemon.orders import Orders
-from gen3sync.errors import ExitCode, Gen3SyncError, LockedError
+from gen3sync.daemon.vigil import Vigil, begin_life, end_life
+from gen3sync.errors import ExitCode, FolderError, Gen3SyncError, LedgerError, LockedError
 from gen3sync.files import folder_error, write_atomic
-from gen3sync.status import FILE, DaemonState, Judgement, Status, judge
+from gen3sync.status import FILE, DaemonState, Status, judge
 from gen3sync.systemd import Notifier
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ class Daemon:
         self._stop_within = stop_within
         self._notifier = Notifier.from_environment(env)
         self._beats = Heartbeats(clock)
+        self._vigil = Vigil(self._notifier, self._beats, clock)
         self._locks = FolderLocks()
         self._wake = threading.Event()
         self._stopping = False
@@ -61,8 +65,8 @@ class Daemon:
         self._state = DaemonState.STARTING
         self._started_at = clock.now()
         self._published = 0.0
-        self._fed = 0.0
         self._said = ""
+        self._gone: dict[Path, str] = {}
         self._busy = False
         self._rooms: Rooms
         self._orders: Orders
@@ -75,8 +79,7 @@ class Daemon:
             self._open(settings)
             try:
                 self._state = DaemonState.RUNNING
-                status = self._publish()
-                self._notifier.ready(_line(judge(status, self._clock.now(), alive=True), status))
+                self._notifier.ready(self._line(self._publish()))
                 log.info("running", extra={"config": str(settings.path), "outbox": str(settings.outbox.path)})
                 while not self._stopping:
                     self._turn()
@@ -103,37 +106,52 @@ class Daemon:
         changed = self._rooms.ledger.changed()
         if changed:
             self._orders.look()
-        for folder in self._locks.lost():
-            raise LockedError(
-                f"The lock file of {folder} was deleted or replaced while the daemon ran.",
-                "Leave .gen3sync.lock alone; if the folder was unmounted, mount it and start the daemon again.",
-            )
+        self._mend_locks()
+        self._vigil.look(self._rooms.tell)
         now = self._clock.monotonic()
         if changed or self._busy or now - self._published >= PUBLISH:
             self._publish()
-        self._feed()
 
-    def _feed(self) -> None:
-        """Tells systemd that all is alive, if all is."""
-        if self._notifier.watchdog is None:
-            return
-        now = self._clock.monotonic()
-        if now - self._fed < self._notifier.watchdog / 4:
-            return
-        overdue = self._beats.overdue()
-        if overdue:
-            log.error("no sign of life; the watchdog is not fed", extra={"loops": ", ".join(overdue)})
-            return
-        self._fed = now
-        self._notifier.alive()
+    def _mend_locks(self) -> None:
+        """Outbox or inbox removed and made again, unmounted, mounted: work goes on with what is there now.
+
+        The state folder is another matter: the ledger went with it.
+        """
+        state = self._rooms.settings.state.path
+        for folder in self._locks.lost():
+            if folder == state:
+                raise LockedError(
+                    f"The lock file of {folder} was deleted or replaced while the daemon ran.",
+                    "Leave .gen3sync.lock alone; if the folder was unmounted, mount it and start the daemon again.",
+                )
+            try:
+                back = self._locks.take_again(folder)
+                why = f"{folder} is gone; it is used again when it is back"
+            except FolderError as error:
+                back, why = False, error.what
+            if back:
+                self._gone.pop(folder, None)
+                text = f"{folder} is another folder than before (made anew, or its disk came or went); it is in use"
+                log.warning("%s", text)
+                self._rooms.tell("warning", "folder", text)
+                if folder == self._rooms.settings.outbox.path:
+                    self._rooms.outbox.wake()
+            elif self._gone.get(folder) != why:
+                self._gone[folder] = why
+                self._beats.goodbye("watch")  # nothing is there to be watched
+                log.error("%s", why)
+                self._rooms.tell("error", "folder", why)
 
     def _open(self, settings: Settings) -> None:
         rooms = build(settings, self._clock, self._env)
         try:
             rooms.ledger.orders.put_back()
+            begin_life(rooms.ledger, self._started_at.isoformat(timespec="seconds"))
             rooms.start(self._beats)
         except BaseException:
             rooms.stop(5)
+            with suppress(LedgerError):
+                end_life(rooms.ledger)
             rooms.close()
             raise
         self._rooms = rooms
@@ -141,6 +159,12 @@ class Daemon:
 
     def _take_new_settings(self) -> None:
         self._notifier.reloading()
+        with self._vigil.fed():
+            self._change_settings()
+            status = self._publish()
+        self._notifier.ready(self._line(status))
+
+    def _change_settings(self) -> None:
         old = self._rooms.settings
         try:
             settings = self._load()
@@ -161,8 +185,6 @@ class Daemon:
                 self._problem = ""
                 self._rooms.tell("info", "reload", "the configuration was read again and is in effect")
                 log.info("reloaded", extra={"config": str(settings.path)})
-        status = self._publish()
-        self._notifier.ready(_line(judge(status, self._clock.now(), alive=True), status))
 
     def _refused(self, error: Gen3SyncError) -> None:
         why = " ".join(line.strip() for line in error.what.splitlines() if line.strip())
@@ -173,8 +195,7 @@ class Daemon:
     def _publish(self) -> Status:
         """Writes status.json and systemd's status line."""
         now = self._clock.now()
-        overdue = self._beats.overdue()
-        problem = f"no sign of life from {', '.join(overdue)}" if overdue else self._problem
+        problem = "; ".join(part for part in (self._vigil.problem, self._problem, *self._gone.values()) if part)
         live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
         status = gather(self._rooms.ledger, live, now)
         self._published = self._clock.monotonic()
@@ -186,11 +207,15 @@ class Daemon:
         except OSError as error:
             # Telling must not stop the work it tells of; the age of the file shows that something is wrong.
             log.warning("%s", folder_error("The status cannot be written", error).what)
-        line = _line(judge(status, now, alive=True), status)
+        line = self._line(status)
         if line != self._said:
             self._said = line
             self._notifier.status(line)
         return status
+
+    def _line(self, status: Status) -> str:
+        now = self._clock.now()
+        return status_line(status, judge(status, now, alive=True), now)
 
     def _finish(self) -> bool:
         self._state = DaemonState.STOPPING
@@ -201,9 +226,13 @@ class Daemon:
         return clean
 
     def _close_rooms(self, *, last_words: bool = False) -> bool:
-        clean = self._orders.close(self._stop_within)
-        clean = self._rooms.stop(self._stop_within) and clean
+        end = self._clock.monotonic() + self._stop_within
+        clean = self._orders.close(self._stop_within / 2)
+        clean = self._rooms.stop(max(1.0, end - self._clock.monotonic())) and clean
         self._beats.clear()
+        self._gone.clear()
+        with suppress(LedgerError):  # a full disk: it is then told of at the next start, and no harm is done
+            end_life(self._rooms.ledger)
         if last_words:
             self._state = DaemonState.STOPPED
             self._publish()
@@ -231,12 +260,3 @@ class Daemon:
 
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self.reload()
-
-
-def _line(judgement: Judgement, status: Status) -> str:
-    """systemd's STATUS= line: what a person wants to know first."""
-    outbox = status.outbox
-    words = [f"{outbox.open_total} drops open" if outbox.open_total != 1 else "1 drop open"]
-    words.append(f"{len(status.inbox.mirrors)} mirrors")
-    words += judgement.reasons[:2]
-    return "; ".join(words)

@@ -81,6 +81,7 @@ class Outbox:
         rng: random.Random | None = None,
         on_landed: Landed = _nobody,
         heartbeat: Callable[[str], None] = _nobody,
+        goodbye: Callable[[str], None] = _nobody,
         failpoint: FailPoint = no_failpoint,
     ) -> None:
         chance = rng or random.Random()
@@ -101,6 +102,7 @@ class Outbox:
             failpoint,
             _host(),
             Left(ledger),
+            goodbye,
         )
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -113,7 +115,7 @@ class Outbox:
         self._marks = Marks(self._wake.set)
         outbox = settings.outbox
         outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
-        self._watch = Watch(outbox.path, outbox.watch.value, self._marks)
+        self._watch = Watch(outbox.path, outbox.watch.value, self._marks, lambda: heartbeat("watch"))
         self._intake = Intake(self._rooms, outlook, self._marks, self._deliver, self._supersede, self._scanned)
 
     # --- life
@@ -300,7 +302,7 @@ class Outbox:
         self._intake.ended(drop)
 
     def _scanned(self, found: Found) -> None:
-        if self._watch.check(found.root):
+        if self._watch.check(found.root, self._rooms.clock.monotonic()):
             self._warn("watch", "The outbox was replaced or its watch had ended; it is watched again.")
 
     def _warn(self, kind: str, text: str) -> None:

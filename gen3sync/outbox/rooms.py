@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,18 @@ class Rooms:
     failpoint: FailPoint
     host: str
     left: Left
+    goodbye: Callable[[str], None] = lambda _name: None
+    """Takes back what `heartbeat` said: that work ended as it should."""
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def watched(self, name: str) -> Iterator[None]:
+        """Work on a thread that shows no life meanwhile: missed when it takes longer than it can by right."""
+        self.heartbeat(name)
+        try:
+            yield
+        finally:
+            self.goodbye(name)
 
     @property
     def state(self) -> Path:

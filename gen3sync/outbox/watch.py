@@ -2,7 +2,8 @@
 
 Events only mark paths; nothing is believed of them. watchdog's observer thread dies when a handler raises, its watch
 limit and its overflow are nearly silent (DESIGN.md, "Known traps"): so the handler here cannot raise, and the caller
-scans every `rescan` seconds in any case and asks `alive`.
+scans every `rescan` seconds in any case and calls `check`: it watches anew where a thread has died or the outbox is
+another folder, and touches the outbox's lock file, whose event shows that the whole way from the kernel to here lives.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any, Literal
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from gen3sync.files import FilesystemKind, filesystem_kind
+from gen3sync.files import LOCK_NAME, FilesystemKind, filesystem_kind
 
 _log = logging.getLogger("gen3sync.outbox")
 _MOST_MARKS = 50_000
 """More marked paths than this at once are cheaper to scan for."""
+_DEAF_AFTER = 30.0
+"""Seconds within which the event of a touch must have come."""
 
 WatchMode = Literal["auto", "inotify", "poll", "off"]
 
@@ -65,8 +68,9 @@ class Marks:
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, root: Path, marks: Marks) -> None:
-        self._root, self._marks = os.fsdecode(root), marks
+    def __init__(self, root: Path, marks: Marks, heard: Callable[[], None]) -> None:
+        self._root, self._marks, self._heard = os.fsdecode(root), marks, heard
+        self._lock_file = os.path.join(self._root, LOCK_NAME)  # noqa: PTH118 - compared as text
 
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
@@ -74,6 +78,9 @@ class _Handler(FileSystemEventHandler):
                 return
             for raw in (event.src_path, event.dest_path):
                 path = os.fsdecode(raw) if raw else ""
+                if path == self._lock_file:
+                    self._heard()
+                    continue
                 if not path.startswith(self._root + os.sep):
                     if path == self._root:
                         self._marks.everything()
@@ -95,8 +102,10 @@ class Watch:
     `auto` is events on a local disk and scans alone on a network one, where other hosts' writes raise no events here.
     """
 
-    def __init__(self, root: Path, wanted: WatchMode, marks: Marks) -> None:
-        self._root, self._wanted, self._marks = root, wanted, marks
+    def __init__(self, root: Path, wanted: WatchMode, marks: Marks, alive: Callable[[], None] = lambda: None) -> None:
+        """`alive` is called whenever it is known that the watch works, or that there is nothing to watch."""
+        self._root, self._wanted, self._marks, self._say_alive = root, wanted, marks, alive
+        self._touched_at: float | None = None
         self._observer: Any = None
         self._watched: tuple[int, int] | None = None
         self.mode = "off"
@@ -114,7 +123,7 @@ class Watch:
         observer.daemon = True
         try:
             status = self._root.stat()
-            observer.schedule(_Handler(self._root, self._marks), str(self._root), recursive=True)
+            observer.schedule(_Handler(self._root, self._marks, self._heard), str(self._root), recursive=True)
             observer.start()
         except OSError as error:
             self.mode = "poll"
@@ -126,18 +135,40 @@ class Watch:
     def stop(self) -> None:
         """Stops watching; bounded."""
         observer, self._observer = self._observer, None
+        self._touched_at = None
         if observer is not None:
             observer.stop()
             observer.join(timeout=5)
 
-    def check(self, root: tuple[int, int] | None) -> bool:
-        """Watches anew where the outbox is another folder than before, or the observer has died. True if it did."""
+    def check(self, root: tuple[int, int] | None, now: float) -> bool:
+        """Watches anew where the outbox is another folder than before, a thread of the watch has died, or an event did
+        not come. True if it did. `now` is monotonic."""
         if self.mode != "inotify" or root is None:
+            self._say_alive()
             return False
-        if root == self._watched and self._observer is not None and self._observer.is_alive():
-            return False
-        self.start()
-        return True
+        deaf = self._touched_at is not None and now - self._touched_at > _DEAF_AFTER
+        anew = root != self._watched or deaf or not self._threads_live()
+        if anew:
+            self.start()
+        if self._touched_at is None:
+            self._touch(now)
+        return anew
+
+    def _threads_live(self) -> bool:
+        observer = self._observer
+        return observer is not None and observer.is_alive() and all(each.is_alive() for each in observer.emitters)
+
+    def _touch(self, now: float) -> None:
+        """Makes something happen that an event must tell of."""
+        self._touched_at = now
+        try:
+            os.utime(self._root / LOCK_NAME)
+        except OSError:
+            self._heard()  # no lock file, or not ours: then only the threads can be asked
+
+    def _heard(self) -> None:
+        self._touched_at = None
+        self._say_alive()
 
 
 def _limit(error: OSError) -> str:
