@@ -34,6 +34,7 @@ VERBS = {
     "template": "The commons' own TSV header for a node.",
     "graphql": "Ask the commons a GraphQL query.",
     "export": "Print records of a project as TSV or JSON.",
+    "service": "Install gen3sync as a systemd service: units, folders, what to do next.",
     "token": "Whom the key belongs to and when it and the token expire.",
     "config": "The configuration's JSON schema, and the settings in effect.",
     "sandbox": "A small commons on this machine, for trying and testing.",
