@@ -251,19 +251,18 @@ class Machine(RuleBasedStateMachine):
             self.quiet()
 
     def quiet(self) -> None:
-        """Until the engine rests. What is held beyond its patience is let go."""
-        self.nudge()
-        if self.alive and any(hold.fault.waiting for hold, _ in self.held):
-            with contextlib.suppress(Died):
-                if self.world.ask("rests", seconds=PATIENCE)["rests"]:
-                    return
-        if self.alive:
-            if self.slow:
-                self.let_go()
-            with contextlib.suppress(Died):
-                if self.held and not self.world.ask("rests", seconds=PATIENCE)["rests"]:
+        """Until the engine rests. A request that it waits for is let go, at the latest when its patience ends."""
+        self.time_is_up()
+        with contextlib.suppress(Died):
+            self.world.ask("wake")
+            end, enough = time.monotonic() + 30.0, float("inf")
+            while not self.world.ask("rests", seconds=0.05)["rests"]:
+                now = time.monotonic()
+                assert now < end, "the engine does not come to rest"
+                if any(hold.fault.waiting for hold, _ in self.held):
+                    enough = min(enough, now + (0.0 if self.slow else PATIENCE))
+                if now >= enough:
                     self.let_go()
-                self.world.ask("quiet")
 
     def nudge(self) -> None:
         """The engine works on, until it rests or a request is held."""
