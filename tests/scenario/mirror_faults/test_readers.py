@@ -26,10 +26,9 @@ from tests.scenario.mirror_faults.kit import later, mirrored
 ROOT = Path(__file__).parent.parent.parent.parent
 REFRESHES = int(os.environ.get("GEN3SYNC_READER_REFRESHES", "2000"))
 NODES = ("study", "publication")
-MIRRORS = [
-    {"projects": ["DEV-test"], "nodes": list(NODES), "every": "1h", "format": format} for format in ("tsv", "json")
-]
-FILES = [f"DEV/test/{node}.{format}" for node in NODES for format in ("tsv", "json")]
+FORMATS = ("tsv", "json", "jsonl")
+MIRRORS = [{"projects": ["DEV-test"], "nodes": list(NODES), "every": "1h", "format": format} for format in FORMATS]
+FILES = [f"DEV/test/{node}.{format}" for node in NODES for format in FORMATS]
 
 
 def state(node: str, number: int) -> bytes:
@@ -139,4 +138,4 @@ def test_a_reader_never_sees_a_partial_or_mixed_file(tmp_path: Path, monkeypatch
         for name in FILES:
             for number in range(3):
                 assert seen[f"{Path(name).name} {number}"] > 10, seen
-        assert seen[".gen3sync.json 4"] > 10
+        assert seen[f".gen3sync.json {len(FILES)}"] > 10
