@@ -164,17 +164,19 @@ class Following(RuleBasedStateMachine):
         name = f"ST-{which}"
         study(self.h.sandbox, name if upper else name.lower())
 
-    @rule(which=st.integers(0, 3), to=st.integers(0, 5))
-    def link(self, which: int, to: int) -> None:
-        if self.has(f"ST-{to}"):
-            links = [{"submitter_id": f"ST-{to}"}]
+    @rule(which=st.integers(0, 3), to=st.sets(st.integers(0, 5), min_size=1, max_size=4))
+    def link(self, which: int, to: set[int]) -> None:
+        links = [{"submitter_id": f"ST-{each}"} for each in sorted(to) if self.has(f"ST-{each}")]
+        if links:
             record = {"type": "publication", "submitter_id": f"P-{which}", "doi": "1", "studies": links}
             self.h.sandbox.write("DEV-test", [record])
 
-    @rule(which=st.integers(2, 44))
+    @rule(which=st.integers(2, 5) | st.integers(2, 44))
     def delete(self, which: int) -> None:
+        """Takes its links out of publications that have others."""
         found = self.h.sandbox.record("DEV-test", "study", f"ST-{which}")
-        if found:
+        parents = [record["studies"] for record in stored(self.h.sandbox, "publication")]
+        if found and not any(list(each) == [found["id"]] for each in parents):
             self.h.sandbox.delete("DEV-test", [found["id"]])
 
     @rule(which=st.integers(0, 5))

@@ -132,12 +132,14 @@ def test_a_renamed_parent_that_is_not_mirrored(tmp_path: Path) -> None:
 def test_deletions_are_exported_whole_and_with_them_the_children(tmp_path: Path) -> None:
     with delta(tmp_path) as h:
         settled(h)
+        publication(h, "P-2", "ST-002", "ST-003")
+        h.look()
         found = h.sandbox.record("DEV-test", "study", "ST-002")
         assert found is not None
         h.sandbox.delete("DEV-test", [found["id"]])
         # study, and what links to it: subject, publication (and not sample).
         patched(h, exports=3, by_id=0)
-        assert "ST-002" not in h.text("DEV/test/study.tsv")
+        assert "ST-002" not in h.text("DEV/test/study.tsv") + h.text("DEV/test/publication.tsv")
 
 
 def test_changes_by_sql_and_many_changes_are_exported_whole(tmp_path: Path) -> None:

@@ -306,4 +306,7 @@ def test_one_bad_node_does_not_stop_the_others(tmp_path: Path) -> None:
         assert done["DEV/test/subject.tsv"].outcome is Outcome.FAILED
         assert done[FILE].outcome is Outcome.UPDATED
         assert "There is no file yet." in done["DEV/test/subject.tsv"].reason
-        assert {path.name for path in (tmp_path / "state/mirrors/DEV/test").iterdir()} == {"study.sqlite", "study.history"}
+        assert {path.name for path in (tmp_path / "state/mirrors/DEV/test").iterdir()} == {
+            "study.sqlite",
+            "study.history",
+        }
