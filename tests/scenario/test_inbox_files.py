@@ -13,7 +13,9 @@ from gen3sync.cli import _run
 from gen3sync.cli.invocation import Invocation
 from gen3sync.clock import ManualClock
 from gen3sync.ledger import Outcome
+from gen3sync.status import Health
 from tests.scenario.inbox_house import House, house, study, subjects
+from tests.scenario.mirror_faults.kit import read
 
 FILE = "DEV/test/study.tsv"
 
@@ -115,6 +117,7 @@ def test_a_mirror_older_than_it_may_be_degrades_status(tmp_path: Path) -> None:
         assert not h.state(FILE).stale
         after(h, 400)
         assert h.state(FILE).stale, "two hours, though a look each hour would give it longer"
+        assert read(h).health is Health.DEGRADED
         h.look()
         assert not h.state(FILE).stale
 
