@@ -9,7 +9,8 @@ import pytest
 
 from gen3sync.clock import ManualClock, SystemClock
 from gen3sync.ledger import Outcome
-from tests.scenario.inbox_house import House, study
+from gen3sync.sandbox.faults import Point
+from tests.scenario.inbox_house import TEST, House, study
 from tests.scenario.mirror_faults.kit import FILE, ONE, fresh, later, mirrored, read, settled
 from tests.scenario.test_inbox_schedule import next_run, scheduler, wait_until
 
@@ -125,3 +126,23 @@ def test_silence_grows_old(tmp_path: Path) -> None:
         assert read(h).reasons == ("1 mirror older than it should be",)
         assert h.look()[FILE].outcome is Outcome.UNCHANGED
         assert read(h).reasons == ()
+
+
+def test_own_submissions_land_one_after_another(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What lands while the mirrors of an earlier one are looked at is shown at once too, not an hour later."""
+    with mirrored(tmp_path, clock=SystemClock()) as h, scheduler(paused=False) as jobs:
+        study(h.sandbox, "ST-1")
+        h.look()
+        h.inbox.start(jobs)
+        with h.sandbox.faults.hold(Point.STARTED, path="/graphql$|/export") as held:
+            study(h.sandbox, "ST-2")
+            h.inbox.touched(TEST, ["study"])
+            held.wait_reached()
+            study(h.sandbox, "ST-3")
+            for _ in range(3):
+                h.inbox.touched(TEST, ["study"])
+            wait_until(lambda: jobs.get_job(f"inbox touched {TEST}") is None)
+            held.release()
+        wait_until(lambda: len(h.rows(FILE)) == 3)
+        wait_until(lambda: read(h).reasons == ())
+        assert "maximum number of running instances" not in caplog.text, "a wish was dropped"
