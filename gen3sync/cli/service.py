@@ -233,4 +233,6 @@ def _commands(place: Place, settings: Settings | None, *, missing: bool) -> list
             steps.append(f'# better: [state] path = "{_state(it)}" in {it.config}; systemd makes that folder')
         steps += folder_commands(place.root, mine)
     steps += ["systemctl daemon-reload", f"systemctl enable --now {it.enabled}"]
-    return [*steps, f"systemctl status {it.unit.removesuffix('.service')}"]
+    if it.kind is Kind.ONCE:
+        return [*steps, f"systemctl list-timers {it.enabled}"]
+    return [*steps, f"systemctl status {it.enabled}"]
