@@ -254,9 +254,10 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with contextlib.suppress(OSError):
             if how == "reset":
-                # Linger of zero: the peer gets RST, not FIN.
+                # Linger of zero: the peer gets RST, not FIN. Closed by its number, because rfile and wfile hold the
+                # socket open for as long as the work behind this request goes on.
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
+                socket.close(self.connection.detach())
             else:
                 self.connection.shutdown(socket.SHUT_RDWR)
 

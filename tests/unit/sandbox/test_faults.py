@@ -82,6 +82,19 @@ def test_answers_that_are_lost(sandbox: Sandbox, client: Client, when: str, how:
         assert sandbox.transactions[-1].state is State.SUCCEEDED
 
 
+@pytest.mark.parametrize("how", ["close", "reset", "504"])
+def test_a_lost_answer_does_not_wait_for_the_work(sandbox: Sandbox, client: Client, how: str) -> None:
+    """The client learns at once, while the work goes on and commits later (GEN3.md, lie 8)."""
+    sandbox.faults.lose("started", how=int(how) if how.isdigit() else how)
+    with sandbox.faults.hold("before_commit", times=1):
+        try:
+            assert client.put(ROW).status_code == 504
+        except BROKEN:
+            assert how != "504"
+        assert not stored(sandbox)
+    sandbox.wait_for(lambda box: box.requests[-1].ended is not None and stored(box))
+
+
 @pytest.mark.parametrize(("when", "lands"), [("started", False), ("before_commit", False), ("after_commit", True)])
 def test_a_killed_worker_leaves_the_log_pending(sandbox: Sandbox, client: Client, when: str, lands: bool) -> None:
     sandbox.faults.kill(when)
