@@ -15,6 +15,7 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
 
     SIGHUP reads the configuration again; a bad one changes nothing. A second Ctrl-C stops at once; nothing is lost.
     """
+    import contextlib
     import faulthandler
 
     from gen3sync import logs
@@ -33,5 +34,6 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
         return settings
 
     # When systemd's watchdog ends a hung daemon (SIGABRT), the journal gets what every thread was doing.
-    faulthandler.enable()
+    with contextlib.suppress(OSError):  # standard error is no file
+        faulthandler.enable()
     return Daemon(load, SystemClock(), invocation.env).run()

@@ -74,6 +74,29 @@ def test_a_lock_file_that_was_deleted_is_noticed(tmp_path: Path) -> None:
         assert locks.lost() == (tmp_path,)
 
 
+def test_a_folder_made_again_is_locked_again(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox"
+    with FolderLocks() as locks, FolderLocks() as other:
+        locks.take([outbox])
+        outbox.rename(tmp_path / "aside")
+        assert not locks.take_again(outbox)  # not there
+        outbox.mkdir()
+        assert locks.take_again(outbox)
+        assert locks.lost() == ()
+        with pytest.raises(LockedError):
+            other.take([outbox])
+
+
+def test_a_folder_made_again_may_have_another_master_by_now(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox"
+    with FolderLocks() as locks, FolderLocks() as other:
+        locks.take([outbox])
+        outbox.rename(tmp_path / "aside")
+        other.take([outbox])
+        with pytest.raises(LockedError, match="Another gen3sync"):
+            locks.take_again(outbox)
+
+
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with FolderLocks() as locks, pytest.raises(FolderError, match="cannot be made"):

@@ -1,0 +1,100 @@
+"""The watch mends itself: a dead thread, events that do not come, another folder in the outbox's place."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.files import LOCK_NAME
+from gen3sync.outbox.watch import Marks, Watch
+
+
+class Watched:
+    """A watch, what it marks, and how often it said that it lives."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.woken, self.lives = root, threading.Event(), threading.Semaphore(0)
+        self.marks = Marks(self.woken.set)
+        self.watch = Watch(root, "inotify", self.marks, self.lives.release)
+
+    def check(self, now: float) -> bool:
+        status = self.root.stat()
+        return self.watch.check((status.st_dev, status.st_ino), now)
+
+    def hears(self, name: str) -> None:
+        self.woken.clear()
+        (self.root / name).write_text("x")
+        while True:
+            paths, everything = self.marks.take()
+            if everything or name in paths:  # a change of the outbox itself asks for a scan
+                return
+            assert self.woken.wait(10), f"no event for {name}"
+            self.woken.clear()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    root = tmp_path / "outbox"
+    root.mkdir()
+    (root / LOCK_NAME).touch()
+    one = Watched(root)
+    one.watch.start()
+    yield one
+    one.watch.stop()
+
+
+def test_a_touch_comes_back_as_a_sign_of_life_and_marks_nothing(watched: Watched) -> None:
+    assert not watched.check(0.0)
+    assert watched.lives.acquire(timeout=10)
+    assert watched.marks.take() == (set(), False)
+    assert not watched.check(1000.0)  # heard, so not deaf however late the next look is
+    watched.hears("a.tsv")
+
+
+def test_a_watch_without_events_is_begun_anew(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_path: object) -> None: ...
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "utime", nothing)  # as an emitter that hangs: no event comes
+        assert not watched.check(0.0)
+        assert not watched.check(20.0)
+        assert watched.check(31.0)
+    watched.hears("a.tsv")
+
+
+def kill_observer(one: Watch) -> None:
+    one._observer.stop()
+    one._observer.join(10)
+
+
+def kill_emitter(one: Watch) -> None:
+    for emitter in one._observer.emitters:
+        emitter.stop()
+        emitter.join(10)
+
+
+@pytest.mark.parametrize("kill", [kill_observer, kill_emitter])
+def test_a_dead_thread_is_replaced(watched: Watched, kill: Callable[[Watch], None]) -> None:
+    kill(watched.watch)
+    assert watched.check(0.0)
+    watched.hears("a.tsv")
+
+
+def test_a_folder_removed_and_made_again_is_watched(watched: Watched) -> None:
+    watched.root.rename(watched.root.with_name("aside"))
+    watched.root.mkdir()
+    (watched.root / LOCK_NAME).touch()
+    assert watched.check(0.0)
+    watched.hears("a.tsv")
+
+
+def test_without_a_lock_file_the_threads_alone_are_asked(watched: Watched) -> None:
+    (watched.root / LOCK_NAME).unlink()
+    os.sync()
+    assert not watched.check(0.0)
+    assert watched.lives.acquire(timeout=10)
+    assert not watched.check(1000.0)
