@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd, portions
 from gen3sync.commons.replies import GraphqlData, Known
 from gen3sync.commons.signatures import count, signature
-from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction
+from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction, transactions
 from gen3sync.names import Project
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "list_ids",
     "signature",
     "transaction",
+    "transactions",
 ]
 
 _IDS_AT_ONCE = 1000

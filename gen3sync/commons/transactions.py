@@ -6,12 +6,15 @@ afterwards"). Without read access every answer is empty.
 
 from __future__ import annotations
 
-from gen3sync.commons.asking import Asks, Nothing, odd, rows_of, text_or_none
-from gen3sync.commons.replies import Transaction, TransactionState
+from collections.abc import Collection
+
+from gen3sync.commons.asking import Asks, Nothing, odd, portions, rows_of, text_or_none
+from gen3sync.commons.replies import GraphqlData, Transaction, TransactionState
 from gen3sync.names import Project
 
 _LOG_PAGE = 20  # reading document names loads the documents in the commons, so not too many at once
 _LOG_PAGES = 105
+_ALIASES = 100
 
 
 def transaction(client: Asks, project: Project, id: int) -> Transaction | Nothing | None:
@@ -24,6 +27,30 @@ def transaction(client: Asks, project: Project, id: int) -> Transaction | Nothin
     if not isinstance(entries, tuple):
         return entries
     return next((entry for entry in entries if entry.id == id), None)
+
+
+def transactions(client: Asks, project: Project, ids: Collection[int]) -> dict[int, Transaction] | Nothing:
+    """Several transactions by id, in one question for each hundred; those that are not there, or may not be read, are
+    left out. Document names are not asked for."""
+    found: dict[int, Transaction] = {}
+    for some in portions(sorted(set(ids)), _ALIASES):
+        # The ids are our own integers, so they may stand in the query; as variables there would be a hundred of them.
+        parts = " ".join(
+            f't{id}:transaction_log(id:"{int(id)}",program:$p,project:$c){{id state is_dry_run created_datetime}}'
+            for id in some
+        )
+        query = f"query($p:String,$c:String){{{parts}}}"
+        answer = client.graphql(query, {"p": project.program, "c": project.code})
+        if not isinstance(answer, GraphqlData):
+            return answer
+        for id in some:
+            rows = answer.data.get(f"t{id}")
+            if not isinstance(rows, list):
+                return odd("transactions")
+            for row in rows:
+                if (read := _transaction(row)) is not None and read.id == id:
+                    found[id] = read
+    return found
 
 
 def last_transaction_id(client: Asks, project: Project) -> int | Nothing | None:

@@ -7,19 +7,22 @@ Owns the consequences of answers. What an answer means was decided by `outcome.p
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from gen3sync.commons.replies import Broken, Busy, Landed, Refused, Unauthorised
 from gen3sync.ledger.rows import EventLevel, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.model import IndexedRow, RowState
+from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.outcome import Step
 from gen3sync.outbox.proofs import halve
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer
-from gen3sync.outbox.work import Brake, Work
+from gen3sync.outbox.side import side_by_side
+from gen3sync.outbox.work import Brake, LostAlone, Work
 
 
 @dataclass
@@ -30,25 +33,26 @@ class Consequences:
     _lost_in_a_row: Counter[str] = field(default_factory=Counter)
     """By node."""
 
-    def follow(self, work: Work, answer: Answer) -> bool:
-        """Everything that an answer asks for; may be asked for again when something of it cannot be written down.
-        True when the rows landed and are to be proven."""
-        self._hear(answer)
-        self._learn(answer)
+    def follow(self, answers: Sequence[Answer]) -> bool:
+        """Everything that the answer to a request asks for, for each drop's part of it; may be asked for again when
+        something of it cannot be written down. True when the rows landed and are to be proven."""
+        first = answers[0]
+        self._hear(first)
+        self._learn(first, sum(len(answer.parcel.rows) for answer in answers))
         self.lane.rooms.failpoint("send: answered")
-        rows = answer.parcel.rows
-        if answer.parcel.dry_run:
-            self._after_dry_run(work, answer)
+        works = [self.lane.works[answer.parcel.drop_id] for answer in answers]
+        if first.parcel.dry_run:
+            self._after_dry_run(works[0], first)
             return False
-        step = answer.outcome.step
-        if step is Step.LOST:
-            self._lost(work, answer)
-        else:
-            self._settle(work, answer)
-            match step:
+        self._write_down(works, answers)
+        for work, answer in zip(works, answers, strict=True):
+            rows = answer.parcel.rows
+            match answer.outcome.step:
+                case Step.LOST:
+                    self._lost(work, answer)
                 case Step.PROVE:
                     work.brake = Brake.PASSED
-                    self.lane.index.move(rows, RowState.LANDED)
+                    self._landed(work, answer)
                 case Step.SORT:
                     self._sort(work, answer)
                 case Step.AGAIN:
@@ -62,7 +66,7 @@ class Consequences:
                 case _:
                     self._back(work, answer)
         self.lane.rooms.failpoint("send: answer written")
-        return step is Step.PROVE
+        return first.outcome.step is Step.PROVE
 
     def _hear(self, answer: Answer) -> None:
         """Whether the commons answers at all."""
@@ -74,7 +78,8 @@ class Consequences:
             case _:
                 self.lane.answered()
 
-    def _learn(self, answer: Answer) -> None:
+    def _learn(self, answer: Answer, rows: int) -> None:
+        """From a request with so many rows in all."""
         parcel, sizes = answer.parcel, self.lane.dispatcher.sizes
         tid = _transaction(answer)
         if tid is not None:
@@ -83,33 +88,41 @@ class Consequences:
         self._lost_in_a_row[parcel.chunk.node] = self._lost_in_a_row[parcel.chunk.node] + 1 if lost else 0
         # A worker that dies once may be chance; of the same rows again, it may be their number.
         if answer.outcome.slow or self._lost_in_a_row[parcel.chunk.node] > 1:
-            sizes.halve(parcel.chunk.node, len(parcel.rows))
+            sizes.halve(parcel.chunk.node, rows)
         elif answer.outcome.step in (Step.PROVE, Step.SORT, Step.AGAIN, Step.HALVE):
-            sizes.took(parcel.chunk.node, len(parcel.rows), answer.seconds)
+            sizes.took(parcel.chunk.node, rows, answer.seconds)
 
-    def _settle(self, work: Work, answer: Answer) -> None:
-        """Writes down what became of the request."""
-        parcel, step = answer.parcel, answer.outcome.step
-        state = RequestState.LANDED if step is Step.PROVE else RequestState.REFUSED
-        if step is Step.LATER:
-            state = RequestState.SETTLED
-        work.journal.answered(
-            replace(
-                parcel.chunk,
-                ended_at=self.lane.rooms.clock.now().isoformat(),
-                transaction_id=_transaction(answer),
-                state="not sent" if step is Step.LATER else state.value,
-                message="" if step is Step.PROVE else printable(answer.outcome.message),
+    def _write_down(self, works: Sequence[Work], answers: Sequence[Answer]) -> None:
+        """What became of the request: in each drop's journal, then in the ledger."""
+        states = {Step.PROVE: RequestState.LANDED, Step.LATER: RequestState.SETTLED, Step.LOST: RequestState.LOST}
+        state = states.get(answers[0].outcome.step, RequestState.REFUSED)
+        now = self.lane.rooms.clock.now().isoformat()
+        said = {RequestState.SETTLED: "not sent", RequestState.LOST: "lost"}.get(state, state.value)
+        side_by_side(
+            partial(
+                work.journal.answered,
+                replace(
+                    answer.parcel.chunk,
+                    ended_at=None if state is RequestState.LOST else now,
+                    transaction_id=_transaction(answer),
+                    state=said,
+                    message="" if state is RequestState.LANDED else printable(answer.outcome.message),
+                ),
             )
+            for work, answer in zip(works, answers, strict=True)
         )
-        self.lane.rooms.ledger.requests.finish(parcel.request_id, state, _transaction(answer))
+        requests = self.lane.rooms.ledger.requests
+        with self.lane.rooms.ledger.together():
+            for answer in answers:
+                requests.finish(answer.parcel.request_id, state, _transaction(answer))
 
     def _lost(self, work: Work, answer: Answer) -> None:
         parcel, lane = answer.parcel, self.lane
-        lane.rooms.ledger.requests.finish(parcel.request_id, RequestState.LOST)
-        work.journal.answered(replace(parcel.chunk, state="lost", message=printable(answer.outcome.message)))
         lane.index.move(parcel.rows, RowState.LOST)
         lane.retrial(work)
+        if len(parcel.rows) == 1:
+            proven = lane.planner.proven[parcel.chunk.node]
+            work.lost_alone.setdefault(parcel.rows[0].line, LostAlone(0, proven)).times += 1
         lane.lost.add(lane.rooms.ledger.requests.get(parcel.request_id))
         lane.planner.locked = lane.lost.keys()
         text = f"no answer to a request with {len(parcel.rows)} rows: {answer.outcome.message}"
@@ -129,6 +142,14 @@ class Consequences:
                 lane.park(work, outcome.message, outcome.error_class, LOOK_AGAIN)
             case _:
                 pass
+
+    def _landed(self, work: Work, answer: Answer) -> None:
+        acted = answer.outcome.acted
+        work.existed += sum(action is Action.UPDATE for action in acted.values())
+        for wanted in (None, Action.CREATE, Action.UPDATE):
+            if some := [row for row in answer.parcel.rows if acted.get(row.id) is wanted]:
+                changes = {} if wanted is None else {"sent": wanted.value}
+                self.lane.index.move(some, RowState.LANDED, **changes)
 
     def _sort(self, work: Work, answer: Answer) -> None:
         rows, bad = answer.parcel.rows, answer.outcome.rejects

@@ -10,6 +10,8 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +34,7 @@ from gen3sync.outbox import papers, receipt
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.scan import READY_SUFFIX
+from gen3sync.outbox.side import each, side_by_side
 from gen3sync.outbox.snapshot import discard
 from gen3sync.outbox.work import Work
 
@@ -50,21 +53,41 @@ class Archive:
         """Whether an earlier life got as far as the receipt."""
         return (work.folder / RECEIPT).exists()
 
-    def archive(self, work: Work) -> Drop:
-        """Ends the drop. Raises FolderError where something cannot be written; to be tried again then."""
+    def archive_all(self, works: Sequence[Work]) -> list[Drop | Exception]:
+        """Ends drops, their writes to the disk side by side. For one of which something cannot be written, a
+        FolderError: to be tried again then."""
         fail = self._rooms.failpoint
-        try:
-            paper = json.loads((work.folder / RECEIPT).read_bytes()) if self.composed(work) else self._compose(work)
-            fail("archive: composed")
-            target = self._place(work, paper)
-        except OSError as error:
-            raise folder_error(f"{work.drop.path} cannot be archived", error) from error
-        self._clear_original(work)
-        drop = self._tell(work, paper, target)
+        taken: set[Path] = set()
+        receipts = [self._receipt(work, taken) for work in works]
+        fail("archive: composed")
+        places = each(partial(self._out, work, paper) for work, paper in zip(works, receipts, strict=True))
+        ended: list[Drop | Exception] = []
+        with self._rooms.ledger.together():
+            for work, paper, place in zip(works, receipts, places, strict=True):
+                if isinstance(paper, Exception) or isinstance(place, Exception):
+                    ended.append(paper if isinstance(paper, Exception) else place)  # type: ignore[arg-type]
+                else:
+                    ended.append(self._tell(work, paper, place))
         fail("archive: ledger written")
-        discard(work.drop.snapshot, self._rooms.state)
+        gone = [work for work, end in zip(works, ended, strict=True) if not isinstance(end, Exception)]
+        side_by_side(partial(discard, work.drop.snapshot, self._rooms.state) for work in gone)
         fail("archive: work folder removed")
-        return drop
+        return ended
+
+    def _receipt(self, work: Work, taken: set[Path]) -> dict[str, Any] | Exception:
+        """The receipt as an earlier life composed it, or composed now, with a name in the archive that is nobody's."""
+        try:
+            if self.composed(work):
+                found: dict[str, Any] = json.loads((work.folder / RECEIPT).read_bytes())
+                return found
+            paper = self._compose(work)
+            folder = self._place(work, paper)
+            target = _free(folder, safe_name(PurePosixPath(work.drop.path).name), taken)
+            taken.add(target)
+            paper["archived"] = target.name
+        except OSError as error:
+            return _unarchived(work, error)
+        return paper
 
     def _compose(self, work: Work) -> dict[str, Any]:
         paper = receipt.compose(
@@ -81,44 +104,60 @@ class Archive:
         undo, told = papers.write_undo(work, self._index, work.folder)
         paper["undo"] = told
         paper["papers"] = [path.name for path in (*rejects, *undo)]
-        for path in (*rejects, *undo):
-            path.chmod(0o640)  # as the receipt and the archived file: it holds the same rows
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        write_atomic(work.folder / RECEIPT, _bytes(paper))
         return paper
 
+    def _out(self, work: Work, paper: dict[str, Any] | Exception) -> Path:
+        """The receipt to the disk, everything to its place, and the original away."""
+        if isinstance(paper, Exception):
+            raise paper
+        try:
+            if not self.composed(work):
+                for name in paper["papers"]:
+                    path = work.folder / name
+                    path.chmod(0o640)  # as the receipt and the archived file: it holds the same rows
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+                write_atomic(work.folder / RECEIPT, _bytes(paper))
+            target = self._moved(work, paper)
+        except OSError as error:
+            raise _unarchived(work, error) from error
+        self._clear_original(work)
+        return target
+
     def _place(self, work: Work, paper: dict[str, Any]) -> Path:
-        """Moves snapshot and papers to where people look for them; returns the archived file."""
+        """The folder for a drop that ended so, made where it was not there."""
         settings = self._rooms.settings.outbox
         root = settings.rejected if paper["verdict"] == Verdict.REJECTED.value else settings.sent
         folder = root / self._folder(work)
         folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _moved(self, work: Work, paper: dict[str, Any]) -> Path:
+        """Moves snapshot and papers to where people look for them; returns the archived file."""
+        folder = self._place(work, paper)
+        name = safe_name(PurePosixPath(work.drop.path).name)
         snapshot = self._rooms.state / work.drop.snapshot
-        if "archived" not in paper:
-            paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name)).name
-            write_atomic(work.folder / RECEIPT, _bytes(paper))
         while True:
-            target = folder / paper["archived"]
+            target = folder / str(paper["archived"])
             try:
                 if snapshot.exists():
                     move(snapshot, target)
                 break
             except FileExistsError:
                 if target.is_file() and sha256_file(target) == work.drop.sha256 and not _receipt_of(target).exists():
-                    snapshot.unlink()
+                    snapshot.unlink()  # a crash came between copying it to another file system and removing it
                     break
-                paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name)).name
+                paper["archived"] = _free(folder, name).name
                 write_atomic(work.folder / RECEIPT, _bytes(paper))
         self._rooms.failpoint("archive: snapshot placed")
-        for name in paper["papers"]:
-            source, place = work.folder / name, target.with_name(f"{target.name}.{name}")
+        for paper_name in paper["papers"]:
+            source, place = work.folder / paper_name, target.with_name(f"{target.name}.{paper_name}")
             if source.exists():
                 place.unlink(missing_ok=True)  # ours, from before a crash: the names belong to this archived file
                 move(source, place)
         write_atomic(_receipt_of(target), _bytes(paper))
         self._rooms.failpoint("archive: papers placed")
-        return Path(target)
+        return target
 
     def _folder(self, work: Work) -> Path:
         """Below sent/ or rejected/: PROGRAM/PROJECT/ and the folders the file lay in."""
@@ -202,11 +241,15 @@ def _receipt_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.{RECEIPT}")
 
 
-def _free(folder: Path, name: str) -> Path:
-    """A free name whose receipt's name is free too."""
+def _unarchived(work: Work, error: OSError) -> Gen3SyncError:
+    return folder_error(f"{work.drop.path} cannot be archived", error)
+
+
+def _free(folder: Path, name: str, taken: Collection[Path] = ()) -> Path:
+    """A free name whose receipt's name is free too, and that was not `taken` just now."""
     while True:
         path = unique_path(folder, name)
-        if not os.path.lexists(_receipt_of(path)):
+        if path not in taken and not os.path.lexists(_receipt_of(path)):
             return path
         name = f"{path.stem}+{path.suffix}"
 

@@ -6,8 +6,10 @@ Owns what goes into one request. Sending is `send.py`'s, what follows from the a
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from gen3sync.config import Blanks, OnInvalid
 from gen3sync.ledger.rows import NewRequest
@@ -15,14 +17,17 @@ from gen3sync.names import Project
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import ChunkRecord, SentRow
 from gen3sync.outbox.lookup import Lookup
-from gen3sync.outbox.model import Action, IndexedRow, RowState
+from gen3sync.outbox.lost import ledger_name
+from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
 from gen3sync.outbox.planning import row_again
 from gen3sync.outbox.rooms import Rooms
-from gen3sync.outbox.send import Parcel
+from gen3sync.outbox.send import Parcel, Put
+from gen3sync.outbox.side import side_by_side
 from gen3sync.outbox.sizes import START_ROWS, Sizes
 from gen3sync.outbox.work import Brake, Work
 from gen3sync.records.codec import Desired, desired
 from gen3sync.records.dictionary import Dictionary, NodeType
+from gen3sync.records.rows import Row
 from gen3sync.records.wire import JSON_TYPE, TSV_TYPE, tsv_can_say, wire_json, wire_tsv
 
 
@@ -49,99 +54,139 @@ class Dispatcher:
             self.newest_transaction = newest if isinstance(newest, int) else None
         return self.newest_transaction
 
-    def next_parcel(self, work: Work, dictionary: Dictionary, slots: int) -> Parcel | None:
+    def next_put(self, work: Work, others: Sequence[Work], dictionary: Dictionary, slots: int) -> Put | None:
         """The drop's next request, its rows marked as in flight; None when nothing of it is ready. `slots` requests may
-        be sent now."""
+        be sent now. What is left of it is filled with rows of `others` that can go along."""
         if work.brake is Brake.ON_TRIAL:
             return None  # the first request decides whether there is a second
-        rows = self._rows(work, slots)
-        if not rows:
-            return None
-        node_type = dictionary.nodes[rows[0].node]
-        dry_run = self._dry_run(work, node_type)
-        rows, wants, body, content_type = self._body(work, rows, node_type)
-        work.requests += 1
-        chunk = ChunkRecord(
-            work.requests,
-            rows[0].tries + 1,
-            node_type.name,
-            len(rows),
-            (min(row.line for row in rows), max(row.end_line for row in rows)),
-            self._document_name(work, rows[0].tries + 1),
-            self.rooms.clock.now().isoformat(),
-        )
-        request_id = 0
-        if not dry_run:
-            request_id = self._write_down(work, chunk, rows)
-        self.index.move(rows, RowState.FLIGHT, chunk=chunk.number)
-        work.in_flight += 1
-        if work.brake is Brake.FIRST:
-            work.brake = Brake.ON_TRIAL
-        keeps = self._keeps_blanks(work)
-        return Parcel(
-            work.id,
-            request_id,
-            chunk,
-            self.project,
-            node_type,
-            body,
-            content_type,
-            tuple(rows),
-            tuple(wants),
-            keeps,
-            dry_run,
-        )
-
-    def _rows(self, work: Work, slots: int) -> list[IndexedRow]:
         first = self.index.sendable(work.id, 1)
         if not first:
-            return []
+            return None
+        node_type = dictionary.nodes[first[0].node]
         # One submitter_id twice in a request fails it, whatever the node types (GEN3.md, "It refuses"). Rows of a drop
-        # and node cannot share one, since `records` refuses twins, so nothing is left to check here.
-        size = self.sizes.rows(first[0].node)
-        # The last rows are shared out evenly: the drop is through when its last request is.
-        share = -(-self.index.counts(work.id)[RowState.READY] // slots)
-        return self.index.sendable(work.id, min(size, max(share, START_ROWS)))
+        # and node cannot share one, since `records` refuses twins, and of two drops the later one's would be BEHIND.
+        size = self.sizes.rows(node_type.name)
+        # The last rows are shared out evenly: all is through when the last request is.
+        ready = sum(self.index.counts(one.id)[RowState.READY] for one in (work, *others))
+        room = min(size, max(-(-ready // slots), START_ROWS))
+        dry_run = self._dry_run(work, node_type)
+        parts = [Part(work, self.index.sendable(work.id, room))]
+        if not dry_run and may_share(parts[0], node_type):
+            for other in others:
+                room -= len(parts[-1].rows)
+                if room < 1:
+                    break
+                rows = self.index.sendable(other.id, room + 1)
+                part = Part(other, rows)
+                if len(rows) <= room and may_share(part, node_type) and parts[0].goes_with(part):
+                    parts.append(part)
+                    continue
+                room += len(parts[-1].rows)
+        parts, wants, body, content_type = self._body(parts, node_type)
+        return self._written(parts, wants, body, content_type, node_type, dry_run=dry_run)
 
-    def _body(
-        self, work: Work, rows: list[IndexedRow], node_type: NodeType
-    ) -> tuple[list[IndexedRow], list[Desired], bytes, str]:
-        """The bytes of a request, with as many of `rows` as fit."""
+    def _body(self, parts: list[Part], node_type: NodeType) -> tuple[list[Part], list[list[Desired]], bytes, str]:
+        """The bytes of a request, with as many of the rows as fit."""
         limit = self.rooms.settings.outbox.chunk_bytes
+        keep = self._keeps_blanks(parts[0].work)
         while True:
-            read = [row_again(work, row) for row in rows]
-            wants = [desired(row, node_type) for row in read]
-            if self._keeps_blanks(work) or not all(tsv_can_say(row) for row in read):
+            read = [[row_again(part.work, row) for row in part.rows] for part in parts]
+            if keep:
+                read = [
+                    [
+                        _filled(row, one.detail.get("before"), node_type)
+                        for row, one in zip(some, part.rows, strict=True)
+                    ]
+                    for some, part in zip(read, parts, strict=True)
+                ]
+            wants = [[desired(row, node_type) for row in some] for some in read]
+            flat = [row for some in read for row in some]
+            if keep or not all(tsv_can_say(row) for row in flat):
                 keys = {link.name: link.key for link in node_type.links}
-                body = wire_json(wants, keep=self._keeps_blanks(work), link_keys=keys)
+                body = wire_json((want for some in wants for want in some), keep=keep, link_keys=keys)
                 content_type = JSON_TYPE
             else:
-                body = wire_tsv(read[0].columns, read)
+                body = wire_tsv(flat[0].columns, flat)
                 content_type = TSV_TYPE
-            if len(body) <= limit or len(rows) == 1:
-                return rows, wants, body, content_type
-            rows = rows[: max(1, min(len(rows) - 1, int(len(rows) * limit / len(body))))]
+            if len(body) <= limit or len(flat) == 1:
+                return parts, wants, body, content_type
+            if len(parts) > 1:
+                parts = parts[: max(1, len(parts) // 2)]
+            else:
+                rows = parts[0].rows
+                few = max(1, min(len(rows) - 1, int(len(rows) * limit / len(body))))
+                parts = [Part(parts[0].work, rows[:few])]
 
-    def _write_down(self, work: Work, chunk: ChunkRecord, rows: list[IndexedRow]) -> int:
-        sent = [SentRow(row.line, row.action or Action.UPDATE, row.detail.get("before")) for row in rows]
-        work.journal.sending(chunk, sent)
-        self.rooms.failpoint("send: written in the journal")
-        self.index.mark_sent((row, one.action, one.before) for row, one in zip(rows, sent, strict=True))
-        request = self.rooms.ledger.requests.begin(
-            NewRequest(
-                work.id,
-                chunk.document_name,
-                self.project.program,
-                self.project.code,
-                chunk.node,
-                chunk.number,
-                len(rows),
-                tuple(f"{row.node} {row.key}" for row in rows),
-                self._log_mark(),
+    def _written(
+        self,
+        parts: list[Part],
+        wants: list[list[Desired]],
+        body: bytes,
+        content_type: str,
+        node_type: NodeType,
+        *,
+        dry_run: bool,
+    ) -> Put:
+        """Writes down what is about to be sent, and marks it as in flight."""
+        name = self._document_name(parts[0])
+        chunks = [self._chunk(part, node_type, name) for part in parts]
+        requests = [0] * len(parts) if dry_run else self._write_down(parts, chunks)
+        parcels = []
+        for part, chunk, want, request_id in zip(parts, chunks, wants, requests, strict=True):
+            work = part.work
+            self.index.move(part.rows, RowState.FLIGHT, chunk=chunk.number)
+            work.in_flight += 1
+            if work.brake is Brake.FIRST:
+                work.brake = Brake.ON_TRIAL
+            keeps = self._keeps_blanks(work)
+            rows = tuple(part.rows)
+            parcels.append(
+                Parcel(work.id, request_id, chunk, self.project, node_type, rows, tuple(want), keeps, dry_run)
             )
+        return Put(tuple(parcels), body, content_type)
+
+    def _chunk(self, part: Part, node_type: NodeType, name: str) -> ChunkRecord:
+        part.work.requests += 1
+        lines = (min(row.line for row in part.rows), max(row.end_line for row in part.rows))
+        now = self.rooms.clock.now().isoformat()
+        attempt = part.rows[0].tries + 1
+        return ChunkRecord(part.work.requests, attempt, node_type.name, len(part.rows), lines, name, now)
+
+    def _write_down(self, parts: list[Part], chunks: list[ChunkRecord]) -> list[int]:
+        sent = [
+            [SentRow(row.line, row.action or Action.UPDATE, row.detail.get("before")) for row in part.rows]
+            for part in parts
+        ]
+        side_by_side(
+            partial(part.work.journal.sending, chunk, some)
+            for part, chunk, some in zip(parts, chunks, sent, strict=True)
         )
+        self.rooms.failpoint("send: written in the journal")
+        self.index.mark_sent(
+            (row, one.action, one.before)
+            for part, some in zip(parts, sent, strict=True)
+            for row, one in zip(part.rows, some, strict=True)
+        )
+        mark = self._log_mark()
+        with self.rooms.ledger.together():
+            requests = [
+                self.rooms.ledger.requests.begin(
+                    NewRequest(
+                        part.work.id,
+                        ledger_name(chunk.document_name, part.work.id if number else None),
+                        self.project.program,
+                        self.project.code,
+                        chunk.node,
+                        chunk.number,
+                        len(part.rows),
+                        tuple(f"{row.node} {row.key}" for row in part.rows),
+                        mark,
+                    )
+                ).id
+                for number, (part, chunk) in enumerate(zip(parts, chunks, strict=True))
+            ]
         self.rooms.failpoint("send: written in the ledger")
-        return request.id
+        return requests
 
     def _dry_run(self, work: Work, node_type: NodeType) -> bool:
         """Everything is tried first where nothing may be sent unless all of it passes; but file nodes never: even a
@@ -151,5 +196,41 @@ class Dispatcher:
     def _keeps_blanks(self, work: Work) -> bool:
         return self.rooms.settings.outbox.blanks is Blanks.KEEP and not work.drop.allow_erase
 
-    def _document_name(self, work: Work, attempt: int) -> str:
-        return f"gen3sync/{self.rooms.host}/{work.id}/{work.requests}/{attempt}-{secrets.token_hex(6)}"
+    def _document_name(self, part: Part) -> str:
+        work, attempt = part.work, part.rows[0].tries + 1
+        return f"gen3sync/{self.rooms.host}/{work.id}/{work.requests + 1}/{attempt}-{secrets.token_hex(6)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one drop that go in one request."""
+
+    work: Work
+    rows: list[IndexedRow]
+
+    def goes_with(self, other: Part) -> bool:
+        """Whether one table can hold both. What a row leaves out must not become a blank, which erases."""
+        one, two = self.rows[0], other.rows[0]
+        return (
+            one.node == two.node
+            and self.work.columns(one.shape) == other.work.columns(two.shape)
+            and self.work.table is not None
+            and other.work.table is not None
+            and self.work.table.form is other.work.table.form
+            and self.work.drop.allow_erase == other.work.drop.allow_erase
+        )
+
+
+def _filled(row: Row, before: Json, node_type: NodeType) -> Row:
+    """The row with stored values in blank cells of required columns: neither null nor leaving them out is accepted."""
+    if row.record is not None or not isinstance(before, dict):
+        return row
+    kept = {name: before[name] for name in node_type.required if row.cells.get(name) == "" and before.get(name)}
+    return replace(row, cells={**row.cells, **kept}) if kept else row
+
+
+def may_share(part: Part, node_type: NodeType) -> bool:
+    """Whether rows may travel with those of other drops: not when they were in doubt before (so that what is wrong with
+    them stays their own drop's), and no file nodes: each try of theirs writes to the file index."""
+    fresh = part.work.brake is not Brake.ON_TRIAL and bool(part.rows)
+    return fresh and not node_type.is_file and not any(row.tries or row.group for row in part.rows)

@@ -35,6 +35,7 @@ from gen3sync.outbox.lane import Lane
 from gen3sync.outbox.left import Left
 from gen3sync.outbox.rooms import Landed, Rooms
 from gen3sync.outbox.scan import Found, Outlook
+from gen3sync.outbox.taking import Arrival
 from gen3sync.outbox.watch import Marks, Watch
 
 _log = logging.getLogger("gen3sync.outbox")
@@ -192,10 +193,11 @@ class Outbox:
     def push(self, paths: Iterable[Path], project: Project | None = None) -> tuple[Drop, ...]:
         """Drops files from anywhere; the originals stay where they are. Without `project` the configured patterns
         decide. Raises UsageError for a file without a way, FolderError for one that cannot be read."""
-        made = []
+        made: list[Drop] = []
         for path in paths:
             way, shot = wishes.take(self._rooms, path, project)
-            made.append(self._on_thread(lambda p=path, s=shot, w=way: self._intake.write_down(p.name, s, w, "push")))  # type: ignore[misc]
+            arrival = Arrival(path.name, shot, way, "push")
+            made += self._on_thread(lambda one=arrival: self._intake.write_down([one]))  # type: ignore[misc]
         return tuple(made)
 
     def plan_file(self, path: Path, project: Project, *, limit: int | None = None) -> Plan:

@@ -9,29 +9,28 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gen3sync.errors import Gen3SyncError
 from gen3sync.files import Fingerprint, folder_error, unique_path
 from gen3sync.files.moves import rename_new
-from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop
+from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox import snapshot
 from gen3sync.outbox.archive import ASIDE
-from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms
-from gen3sync.outbox.route import Routed, Unrouted
+from gen3sync.outbox.route import Routed
 from gen3sync.outbox.routing import Routing
 from gen3sync.outbox.scan import Found, Oddity, Outlook
 from gen3sync.outbox.settle import Ripeness, Settling, seems_finished
+from gen3sync.outbox.taking import Arrival, snapshots, write_down
 from gen3sync.outbox.watch import Marks
 
 _log = logging.getLogger("gen3sync.outbox")
-_AT_ONCE = 200
+_AT_ONCE = 50
+"""Files that are taken side by side."""
 _TAIL = 64
 _PAUSE = 5.0
 """Seconds before trying again to take a file that could not be read or copied."""
@@ -109,13 +108,16 @@ class Intake:
             for path in paths:
                 self._look(path, now)
         self._routing.turn()
-        taken = 0
+        ripe: list[str] = []
         for path, one in list(self.settling.items()):
-            if self.rooms.stop.is_set() or taken >= _AT_ONCE:
+            if self.rooms.stop.is_set() or len(ripe) >= _AT_ONCE:
                 break
-            if one.ripeness(now) is not Ripeness.WAIT and self._not_before.get(path, 0.0) <= now:
-                taken += self._ripe(path, one)
-        if taken >= _AT_ONCE:
+            may = one.ripeness(now) is not Ripeness.WAIT and self._not_before.get(path, 0.0) <= now
+            if may and self._ripe(path, one):
+                ripe.append(path)
+        if ripe:
+            self._take(ripe)
+        if len(ripe) >= _AT_ONCE:
             return 0.0
         due = [one.due for one in self.settling.values()]
         due.append(self._next_scan)
@@ -187,86 +189,68 @@ class Intake:
 
     # --- taking
 
-    def _ripe(self, path: str, one: Settling) -> int:
+    def _ripe(self, path: str, one: Settling) -> bool:
         seen = self.outlook.look(PurePosixPath(path))
         now = self.rooms.clock.monotonic()
         if not isinstance(seen, Fingerprint):
             del self.settling[path]
-            return 0
+            return False
         one.seen(seen, now)
         if one.ripeness(now) is Ripeness.LOOK:
             one.ends(whole=self._seems_finished(path, seen.size))
-        if one.ripeness(now) is not Ripeness.RIPE:
-            return 0
+        return one.ripeness(now) is Ripeness.RIPE
+
+    def _take(self, paths: Sequence[str]) -> None:
+        """Takes files that are settled."""
+        arrivals: list[Arrival] = []
+        for path, shot in zip(paths, snapshots(self.rooms, self.outlook, paths), strict=True):
+            one = self.settling[path]
+            match shot:
+                case snapshot.StillChangingError():
+                    one.since = self.rooms.clock.monotonic()
+                    one.whole = None
+                case FileNotFoundError():
+                    del self.settling[path]
+                case OSError():
+                    self._untaken(path, shot)
+                case Exception():
+                    raise shot
+                case snapshot.Snapshot(whole=False) if one.whole:
+                    snapshot.discard(shot.path, self.rooms.state)
+                    one.ends(whole=False)  # a gzip file without its end: it has ten times as long to finish
+                case _:
+                    self.rooms.failpoint("intake: snapshot made")
+                    arrivals.append(Arrival(path, shot, self._routing.way(path), "outbox"))
         try:
-            return self._take(path, one)
+            self.write_down(arrivals)
         except OSError as error:
-            self._not_before[path] = now + _PAUSE
-            text = str(folder_error(f"{printable(path)} cannot be taken", error))
-            self._tell_once(f"take:{path}:{error.errno}", EventLevel.ERROR, text)
-            return 0
+            for arrival in arrivals:
+                self._untaken(arrival.path, error)
 
-    def _take(self, path: str, one: Settling) -> int:
-        source = self.outlook.root / path
-        try:
-            shot = snapshot.take(source, self.rooms.state, self.rooms.clock.now())
-        except snapshot.StillChangingError:
-            one.since = self.rooms.clock.monotonic()
-            one.whole = None
-            return 0
-        except FileNotFoundError:
-            self.settling.pop(path, None)
-            return 0
-        if not shot.whole and one.whole:
-            snapshot.discard(shot.path, self.rooms.state)
-            one.ends(whole=False)  # a gzip file without its end: it has ten times as long to finish
-            return 0
-        self.rooms.failpoint("intake: snapshot made")
-        self.write_down(path, shot, self._routing.way(path), "outbox")
-        return 1
+    def _untaken(self, path: str, error: OSError) -> None:
+        self._not_before[path] = self.rooms.clock.monotonic() + _PAUSE
+        text = str(folder_error(f"{printable(path)} cannot be taken", error))
+        self._tell_once(f"take:{path}:{error.errno}", EventLevel.ERROR, text)
 
-    def write_down(self, path: str, shot: snapshot.Snapshot, way: Routed | Unrouted, source: str) -> Drop:
-        """Makes a drop of a snapshot and sends it on its way. OSError, LedgerError: the file counts as not taken."""
-        try:
-            drop = self._add(path, shot, way, source)
-        except (OSError, Gen3SyncError):
-            snapshot.discard(shot.path, self.rooms.state)
-            raise
-        older = None
-        if source == "outbox":
-            self._not_before.pop(path, None)
-            self.settling.pop(path, None)
-            self._known[path] = shot.fingerprint
-            older, self._open[path] = self._open.get(path), drop
-        self.rooms.failpoint("intake: drop added")
-        _log.info("arrived", extra={"drop": drop.id, "file": printable(path), "bytes": shot.size})
-        if older is not None:
-            self._replace(older, drop)
-        if isinstance(way, Routed):
-            self.deliver(drop)
-        else:
-            self._routing.unrouted[drop.id] = drop
-        return drop
-
-    def _add(self, path: str, shot: snapshot.Snapshot, way: Routed | Unrouted, source: str) -> Drop:
-        journal = Journal((self.rooms.state / shot.path).parent)
-        if source == "outbox":
-            journal.taken(shot.fingerprint)
-        new = NewDrop(path=path, sha256=shot.sha256, size=shot.size, snapshot=shot.path, source=source)
-        if isinstance(way, Routed):
-            journal.note("route", by=way.by)
-            new = replace(new, program=way.project.program, project=way.project.code, state=DropState.WAITING)
-            where = f" for {way.project}"
-        else:
-            later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
-            new = replace(new, state=DropState.PARKED, error_class="route", next_attempt_at=later)
-            new, where = replace(new, reason=f"{way.what} {way.remedy}"), f"; parked: {way.what}"
-        with self.rooms.ledger.together():
-            drop = self.rooms.ledger.drops.add(new)
-            self.rooms.ledger.events.add(
-                EventLevel.INFO, "arrived", printable(path) + f" arrived{where}", drop_id=drop.id
-            )
-        return drop
+    def write_down(self, arrivals: Sequence[Arrival]) -> list[Drop]:
+        """Makes drops of snapshots and sends them on their way. OSError, LedgerError: no file counts as taken."""
+        drops = write_down(self.rooms, arrivals)
+        for drop, arrival in zip(drops, arrivals, strict=True):
+            path, older = arrival.path, None
+            if arrival.source == "outbox":
+                self._not_before.pop(path, None)
+                self.settling.pop(path, None)
+                self._known[path] = arrival.shot.fingerprint
+                older, self._open[path] = self._open.get(path), drop
+            self.rooms.failpoint("intake: drop added")
+            _log.info("arrived", extra={"drop": drop.id, "file": printable(path), "bytes": arrival.shot.size})
+            if older is not None:
+                self._replace(older, drop)
+            if isinstance(arrival.way, Routed):
+                self.deliver(drop)
+            else:
+                self._routing.unrouted[drop.id] = drop
+        return drops
 
     def _replace(self, older: Drop, newer: Drop) -> None:
         if older.id in self._routing.unrouted:

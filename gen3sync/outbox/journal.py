@@ -55,9 +55,15 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def taken(self, fingerprint: Fingerprint) -> None:
-        """The file in the outbox that this drop is."""
-        self._write({"k": "taken", **asdict(fingerprint)})
+    def arrived(self, fingerprint: Fingerprint | None, route: str | None) -> None:
+        """The file in the outbox that this drop is (None: it was pushed), and how its way was found (None: not yet)."""
+        entries: list[dict[str, Json]] = []
+        if fingerprint is not None:
+            entries.append({"k": "taken", **asdict(fingerprint)})
+        if route is not None:
+            entries.append({"k": "route", "by": route})
+        if entries:
+            self._write(*entries)
 
     def sending(self, chunk: ChunkRecord, rows: Iterable[SentRow]) -> None:
         """A request is about to be sent."""
@@ -102,9 +108,10 @@ class Journal:
     def exists(self) -> bool:
         return self._path.exists()
 
-    def _write(self, entry: dict[str, Json]) -> None:
+    def _write(self, *entries: dict[str, Json]) -> None:
         new = not self._path.exists()
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=_plain).encode() + b"\n"
+        lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=_plain) for entry in entries)
+        line = "".join(f"{text}\n" for text in lines).encode()
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
             size = os.fstat(fd).st_size

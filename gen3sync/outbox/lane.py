@@ -165,13 +165,16 @@ class Lane:
             moved = True
         if self._stopping or self._rooms.clock.monotonic() < self._not_before:
             return moved
-        if self._steps.follow_again() or self._waits.lost() or self._waits.links():
+        if self._steps.flow.follow_again() or self._waits.lost() or self._waits.links():
             return True
         if self._waits.closed():
             return moved
         self._fill()
-        for work in self._in_turn():
-            if self._steps.step(work):
+        if self._steps.flow.prove():
+            return True
+        works = self._in_turn()
+        for number, work in enumerate(works):
+            if self._steps.step(work, works[number + 1 :]):
                 self._failures = 0
                 return True
         return moved

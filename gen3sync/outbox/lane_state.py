@@ -55,6 +55,8 @@ class LaneState:
     def put(self, work: Work, stands: DropState, **fields: Unpack[_Fields]) -> None:
         """Writes down how far a drop is; nothing where that is known already."""
         if work.drop.state is not stands or fields:
+            if stands in (DropState.PLANNING, DropState.SENDING) and work.drop.reason:
+                fields.setdefault("reason", "")
             work.drop = self.rooms.ledger.drops.update(work.id, state=stands, **fields)
 
     def park(self, work: Work, reason: str, error_class: str, look_again: float | None) -> None:
@@ -94,11 +96,6 @@ class LaneState:
             if self.index.counts(work.id)[RowState.BEHIND] and not work.parked:
                 self.index.again(work.id, RowState.BEHIND)
 
-    @property
-    def in_flight(self) -> int:
-        """Requests that write, on their way."""
-        return sum(work.in_flight for work in self.works.values())
-
     # --- project and commons
 
     def park_project(self, reason: str, error_class: str) -> None:
@@ -115,6 +112,7 @@ class LaneState:
         self.closed_until = None
         self.rooms.ledger.projects.release(self.project)
         self.planner.forget_parents()
+        self.lookup.forget()
 
     def down(self, message: str, retry_after: float | None = None) -> None:
         """The commons did not answer."""
@@ -144,7 +142,8 @@ class LaneState:
                 self.down(failure.message)
             case Forbidden(message):
                 self.answered()
-                self.park_project(message, "forbidden")
+                said = f"the key may not read {self.project}, so nothing can be compared or proven: {message}"
+                self.park_project(said, "forbidden")
             case Missing(message):
                 self.answered()
                 self.park(work, message, "missing", LOOK_AGAIN)

@@ -7,7 +7,7 @@ by `planning.py` and `send.py`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ import ijson
 
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
-from gen3sync.commons.export import ExportBroken
+from gen3sync.commons.export import ExportBroken, NodeExport
 from gen3sync.commons.replies import (
     Broken,
     BrokenCause,
@@ -32,6 +32,7 @@ from gen3sync.commons.replies import (
 )
 from gen3sync.names import Project
 from gen3sync.outbox.stock import Record, Stock, key_of, together
+from gen3sync.records.convert import plain
 from gen3sync.records.merge import ContradictionError
 from gen3sync.records.pglower import pg_lower
 
@@ -61,6 +62,8 @@ class Lookup:
         self._sight: Sight | None = None
         self._counted: tuple[str, int] | None = None
         self._counts: dict[str, int] = {}
+        self._outdated: set[tuple[str, str]] = set()
+        """Records of the stock that were written since."""
         self.why = ""
         """Why sight is less than full, for the receipt."""
 
@@ -114,20 +117,19 @@ class Lookup:
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
             return self._from_export(node, wanted, keep=many > len(wanted))
-        known = queries.find_ids(self._client, self._project, node, wanted.values())
-        if not isinstance(known, dict):
-            return known
-        ids = {pg_lower(one.submitter_id): one.id for one in known.values()}
-        return self.by_id([id for key, id in ids.items() if key in wanted])
+        return self._by_name(node, wanted)
 
-    def grew(self, node: str, number: int) -> None:
+    def grew(self, node: str, keys: Collection[str]) -> None:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
         if node in self._counts:
-            self._counts[node] += number
+            self._counts[node] += len(keys)
+        if self._stock.has(node):
+            self._outdated.update((node, key) for key in keys)
 
     def clear(self) -> None:
         """What was exported is getting old."""
         self._stock.clear()
+        self._outdated.clear()
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Record] | Nothing:
         """Records of one node by key of their submitter_id."""
@@ -175,8 +177,9 @@ class Lookup:
             return known
         return {pg_lower(one.submitter_id): one for one in known.values()}
 
-    def transaction(self, id: int) -> Transaction | Nothing | None:
-        return queries.transaction(self._client, self._project, id)
+    def transactions(self, ids: Collection[int]) -> dict[int, Transaction] | Nothing:
+        """What the log says of these, in one question; those it does not show are left out."""
+        return queries.transactions(self._client, self._project, ids)
 
     def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
         return queries.find_transaction(self._client, self._project, document_name, since)
@@ -209,13 +212,16 @@ class Lookup:
 
     def _from_export(self, node: str, wanted: Mapping[str, str], *, keep: bool) -> dict[str, Record] | Nothing:
         if self._stock.has(node):
-            return self._stock.records(node, wanted)
+            old = {key: sid for key, sid in wanted.items() if (node, key) in self._outdated}
+            found = self._stock.records(node, {key: sid for key, sid in wanted.items() if key not in old})
+            newer = self._by_name(node, old) if old else {}
+            return newer if not isinstance(newer, dict) else {**found, **newer}
         export = self._client.export_node(self._project, node)
         if isinstance(export, Refused | Failure):
             return export
         try:
             with export:
-                pieces = ijson.items(export, "data.item", use_float=True)
+                pieces = _pieces(export)
                 if keep:
                     self._stock.fill(node, pieces)
                     return self._stock.records(node, wanted)
@@ -227,12 +233,27 @@ class Lookup:
         except ContradictionError as error:
             return Broken(str(error), BrokenCause.CONTENT)
 
+    def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
+        # Many names new to a large node may hide one that is stored in some odd mixture of letter case; the answer to
+        # the PUT tells then ("update" where a create was planned), and the receipt with it.
+        known = queries.find_ids(self._client, self._project, node, wanted.values(), key=pg_lower)
+        if not isinstance(known, dict):
+            return known
+        return self.by_id([one.id for key, one in known.items() if key in wanted])
+
     def _map(
         self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]
     ) -> list[tuple[Record, ...] | Nothing]:
         if len(parts) < 2:
             return [ask(part) for part in parts]
         return list(self._pool.map(ask, parts))
+
+
+def _pieces(export: NodeExport) -> Iterator[Record]:
+    for piece in ijson.items(export, "data.item"):
+        read = plain(piece)
+        if isinstance(read, dict):
+            yield read
 
 
 def may_pass(failure: Refused | Failure) -> bool:

@@ -14,6 +14,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.replies import Transaction, TransactionState
 from gen3sync.ledger.rows import Request
 
+_SHARED = "+"
 FIRST_LOOK = 0.5
 LONGEST_PAUSE = 30.0
 
@@ -38,6 +39,17 @@ class LostRequest:
     earlier: bool = False
     """An earlier life sent it."""
     looks: int = 0
+
+
+def ledger_name(document_name: str, drop_id: int | None) -> str:
+    """What the ledger calls a drop's part of a request: names are unique there, and a request may carry several drops'
+    rows. `drop_id` is None for the first of them."""
+    return document_name if drop_id is None else f"{document_name}{_SHARED}{drop_id}"
+
+
+def sent_name(name: str) -> str:
+    """The document name that the commons knows."""
+    return name.partition(_SHARED)[0]
 
 
 def fate(entry: Transaction | None, age: timedelta, horizon: float) -> Fate:
@@ -65,6 +77,8 @@ class LostRequests:
     requests: list[LostRequest] = field(default_factory=list)
 
     def add(self, request: Request, *, earlier: bool = False) -> None:
+        if any(one.request.id == request.id for one in self.requests):
+            return
         now = self.clock.monotonic()
         self.requests.append(LostRequest(request, now + FIRST_LOOK, now, earlier))
 
@@ -79,9 +93,18 @@ class LostRequests:
         return next((one for one in self.requests if one.next_look <= now), None)
 
     def looked(self, one: LostRequest) -> None:
-        """It was looked for and is still unknown."""
-        one.looks += 1
-        one.next_look = self.clock.monotonic() + min(LONGEST_PAUSE, FIRST_LOOK * 2**one.looks)
+        """It was looked for and is still unknown; so are the parts of other drops in it."""
+        for part in self.parts(one):
+            part.looks += 1
+            part.next_look = self.clock.monotonic() + min(LONGEST_PAUSE, FIRST_LOOK * 2**part.looks)
+
+    def parts(self, one: LostRequest) -> list[LostRequest]:
+        """The parts of all drops in the same request."""
+        name = sent_name(one.request.document_name)
+        return [other for other in self.requests if sent_name(other.request.document_name) == name]
+
+    def of_drop(self, drop_id: int) -> list[LostRequest]:
+        return [one for one in self.requests if one.request.drop_id == drop_id]
 
     def settled(self, one: LostRequest) -> None:
         self.requests.remove(one)

@@ -6,8 +6,8 @@ Pure: rows and a reply come in, a decision goes out (GEN3.md, "Retry or not"). D
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from gen3sync.commons.replies import (
@@ -25,7 +25,7 @@ from gen3sync.commons.replies import (
     Unauthorised,
 )
 from gen3sync.names import printable
-from gen3sync.outbox.model import IndexedRow, Reason
+from gen3sync.outbox.model import Action, IndexedRow, Reason
 from gen3sync.records.pglower import pg_lower
 
 
@@ -54,6 +54,9 @@ class Outcome:
     rejects: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
     ids: dict[int, str] = field(default_factory=dict)
     dropped: frozenset[int] = frozenset()
+    acted: dict[int, Action] = field(default_factory=dict)
+    """Rows of which the commons says that it did something else than was planned: updated what seemed to be new (it
+    came meanwhile, or its name differs by letter case), created what could not be seen."""
     retry_after: float | None = None
     slow: bool = False
     """It took too long: smaller requests from now on."""
@@ -67,7 +70,7 @@ def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> O
             found = _match(rows, reply.entities)
             ids = {row: entity.id for row, entity in found.items() if entity.id}
             dropped = frozenset(row.id for row in rows if row.id not in found) if reply.entities else frozenset()
-            return Outcome(Step.PROVE, reply.message, ids=ids, dropped=dropped)
+            return Outcome(Step.PROVE, reply.message, ids=ids, dropped=dropped, acted=_acted(rows, found))
         case Refused(kind=RefusalKind.CLOSED):
             return Outcome(Step.PARK_PROJECT, reply.message, "closed")
         case Refused():
@@ -88,6 +91,28 @@ def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> O
             slow = reply.cause is BrokenCause.TIMEOUT or reply.status == 504
             step = Step.LOST if reply.may_have_landed else Step.LATER
             return Outcome(step, reply.message, f"broken: {reply.cause.value}", slow=slow)
+
+
+def _acted(rows: Sequence[IndexedRow], found: Mapping[int, Entity]) -> dict[int, Action]:
+    done: dict[int, Action] = {}
+    for row in rows:
+        said = entity.action if (entity := found.get(row.id)) is not None else None
+        # A row sent before may have been created by that request, whatever this answer says.
+        if said in (Action.CREATE, Action.UPDATE) and said != row.action and row.sent is None and not row.tries:
+            done[row.id] = Action(said)
+    return done
+
+
+def part_of(outcome: Outcome, rows: Sequence[IndexedRow]) -> Outcome:
+    """What an outcome says of some of its request's rows."""
+    ids = {row.id for row in rows}
+    return replace(
+        outcome,
+        rejects={row: why for row, why in outcome.rejects.items() if row in ids},
+        ids={row: id for row, id in outcome.ids.items() if row in ids},
+        dropped=outcome.dropped & ids,
+        acted={row: action for row, action in outcome.acted.items() if row in ids},
+    )
 
 
 def _refused(rows: Sequence[IndexedRow], reply: Refused, *, is_file: bool) -> Outcome:

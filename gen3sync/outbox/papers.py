@@ -48,14 +48,15 @@ def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
 def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], dict[str, Any]]:
     """Tables that restore the values before, and what they cannot restore. One for each set of columns."""
     tables: dict[tuple[str, ...], tuple[Path, TextIOWrapper]] = {}
-    restores = created = 0
+    restores = created = unseen = 0
     linked: set[str] = set()
     try:
         for row, before in index.sent_before(work.id):
             if row.state not in (RowState.DONE, RowState.ACCEPTED):
                 continue
-            if row.sent is Action.CREATE or not isinstance(before, dict):
-                created += 1
+            if not isinstance(before, dict):
+                created += row.sent is Action.CREATE
+                unseen += row.sent is not Action.CREATE
                 continue
             columns = ("type", "submitter_id", *(c for c in before if c not in ("type", "submitter_id", "project_id")))
             if columns not in tables:
@@ -73,6 +74,8 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
     cannot = []
     if created:
         cannot.append(f"{created} new records stay: a PUT cannot delete.")
+    if unseen:
+        cannot.append(f"{unseen} records were there before, but their values could not be seen.")
     if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
     return [path for path, _ in tables.values()], {"restores": restores, "cannot": cannot}

@@ -6,15 +6,16 @@ Owns the order of questions: who else holds the record, what is stored, are the 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.index import Noted, RowIndex
 from gen3sync.outbox.lookup import Lookup, Nothing, Sight
-from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, RowPlan, RowState
+from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.stock import Record
@@ -26,6 +27,8 @@ from gen3sync.records.mirror import mirror_row
 from gen3sync.records.rows import Row
 
 BATCH = 1000
+MOST_LOST = 5
+"""Requests with one row alone whose answers were lost, before that row is refused."""
 _REMEMBERED = 20_000
 """Parents known to be there, per lane; forgotten all at once when there are more."""
 
@@ -38,6 +41,8 @@ class Planner:
     lookup: Lookup
     failpoint: FailPoint
     locked: dict[str, int] = field(default_factory=dict)
+    proven: Counter[str] = field(default_factory=Counter)
+    """Records that landed in this life, by node."""
     _there: dict[str, set[str]] = field(default_factory=dict)
 
     def next_node(self, work: Work) -> str | None:
@@ -45,16 +50,20 @@ class Planner:
         rows = self.index.batch(work.id, RowState.NEW, 1)
         return rows[0].node if rows else None
 
-    def plan_some(self, work: Work, dictionary: Dictionary, rules: Rules) -> Counter[Action] | Nothing:
-        """Plans the next batch of a drop's NEW rows. Answers what was planned, or what kept it from asking."""
-        rows = self.index.batch(work.id, RowState.NEW, BATCH)
-        rows = self._free(work, rows)
-        if not rows:
+    def plan_some(
+        self, works: Sequence[Work], dictionary: Dictionary, rules: Callable[[Work], Rules]
+    ) -> Counter[Action] | Nothing:
+        """Plans the next batch of NEW rows of the first drop, and with it those of the others that ask about the same
+        node type. Answers what was planned, or what kept it from asking."""
+        taken = self._batch(works)
+        if not taken:
             return Counter()
+        by_drop = {work.id: work for work, _ in taken}
+        rows = [row for _, some in taken for row in some]
         node_type = dictionary.nodes[rows[0].node]
-        plan_input = [PlanRow(row, desired(row_again(work, row), node_type)) for row in rows]
+        plan_input = [PlanRow(row, desired(row_again(by_drop[row.drop_id], row), node_type)) for row in rows]
         wished = {row.key: row.submitter_id for row in rows}
-        many = self.index.counts(work.id)[RowState.NEW] if work.first_pass else 0
+        many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
         stored = self.lookup.stored(node_type.name, wished, of=many)
         if isinstance(stored, Refused | Failure):
             return stored
@@ -68,23 +77,47 @@ class Planner:
             return states
         named = self.lookup.named(ids_to_ask(plan_input, stored))
         done: Counter[Action] = Counter()
-        by_line = {row.line: row for row in rows}
         noted: list[Noted] = []
-        for plan in plan_rows(plan_input, stored, lambda p: states[parent_key(p)], node_type, rules, named):
-            done[plan.action] += 1
-            noted.append(self._note(work, by_line[plan.line], plan, stored.get(plan.key), node_type))
+        inputs = iter(plan_input)
+        for work, some in taken:
+            own = list(itertools.islice(inputs, len(some)))
+            plans = plan_rows(own, stored, lambda p: states[parent_key(p)], node_type, rules(work), named)
+            for row, plan in zip(some, plans, strict=True):
+                done[plan.action] += 1
+                noted.append(self._note(work, row, plan, stored.get(plan.key), node_type))
         self.index.note(noted)
-        if work.first_pass and not self.index.counts(work.id)[RowState.NEW]:
-            work.first_pass = False
-            self.lookup.clear()
+        for work, _ in taken:
+            if work.first_pass and not self.index.counts(work.id)[RowState.NEW]:
+                work.first_pass = False
+                self.lookup.clear()
         self.failpoint("plan: batch")
         return done
+
+    def _batch(self, works: Sequence[Work]) -> list[tuple[Work, list[IndexedRow]]]:
+        """Rows of one node type, by drop, in the order of the drops, that nobody else holds."""
+        taken: list[tuple[Work, list[IndexedRow]]] = []
+        node, room = None, BATCH
+        for work in works:
+            rows = self.index.batch(work.id, RowState.NEW, room)
+            if rows and node in (None, rows[0].node):
+                node, room = rows[0].node, room - len(rows)
+                if free := self._free(work, rows):
+                    taken.append((work, free))
+            if room < 1:
+                break
+        return taken
 
     def landed(self, node: str, keys: Collection[str]) -> int:
         """Records are there now; rows that waited for them are planned again. Returns how many."""
         self._remember(node, keys)
-        self.lookup.grew(node, len(keys))
+        self.proven[node] += len(keys)
+        self.lookup.grew(node, keys)
         return self.index.release(node, keys)
+
+    def _kills(self, work: Work, row: IndexedRow) -> bool:
+        """Whether it is this row that makes the commons break off: it did each time, while other requests landed."""
+        lost = work.lost_alone.get(row.line)
+        return lost is not None and lost.times >= MOST_LOST and self.proven[row.node] > lost.proven
 
     def forget_parents(self) -> None:
         """Somebody may have deleted what was there."""
@@ -156,6 +189,10 @@ class Planner:
                 parents = tuple(parent_key(parent) for parent in plan.waiting_for)
                 detail["waiting"] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
                 return Noted(row, RowState.WAITING, plan.action, detail, None, parents)
+            case Action.CREATE | Action.UPDATE if self._kills(work, row):
+                said = f"The commons broke off {work.lost_alone[row.line].times} times when this row was sent alone."
+                reason = Reason("NO_ANSWER", said, None, "Ask the commons' operators why; drop the row again later.")
+                return Noted(row, RowState.REJECTED, plan.action, detail_of((reason,)))
             case Action.CREATE | Action.UPDATE:
                 if record is not None:
                     cells = mirror_row(record, node_type)

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from gen3sync.commons.replies import Failure, Landed, Refused, Transaction, TransactionState
+from gen3sync.commons.replies import Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lookup import Lookup, Sight, may_pass
+from gen3sync.outbox.lookup import Lookup, Nothing, Sight, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.reading import detail_of
@@ -25,6 +25,7 @@ from gen3sync.records.compare import compare
 from gen3sync.records.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
+_URLS = "urls"
 MOST_ROWS = 2000
 """Rows whose proof is asked for at once."""
 
@@ -40,25 +41,37 @@ class Evidence:
 
 def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list[Evidence]:
     """Reads back for requests of one node. Runs on a thread of its own."""
-    states = [readers.submit(_state, lookup, answer) for answer in answers]
+    asked = readers.submit(_states, lookup, answers)
     ids = {answer: _ids(answer) for answer in answers}
     records = lookup.by_id([one for some in ids.values() for one in some.values() if one])
+    states, problem, retry = asked.result()
+    newest: int | Nothing | None = None
     out = []
-    for answer, asked in zip(answers, states, strict=True):
-        state, problem, retry = asked.result()
+    for answer in answers:
+        tid = _tid(answer)
+        state = states.get(tid) if tid is not None else None
         if isinstance(records, Refused | Failure):
             back = Readback(state, None, problem=records.message, retry=may_pass(records))
         elif lookup.sight() is Sight.BLIND:
             back = Readback(None, None, problem=lookup.why)
         else:
-            back = Readback(state, records, problem=problem, retry=retry)
+            said = problem or ("" if state is not None else "the transaction is not in the commons' log")
+            back = Readback(state, records, problem=said, retry=retry)
         proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
-        newest = _newest(lookup, answer) if proven.differences else None
-        if newest is not None:
+        if proven.differences and newest is None:
+            newest = lookup.newest_transaction()
+        if proven.differences and isinstance(newest, int) and tid is not None and newest > tid:
             back = replace(back, others_since=True)
             proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
         out.append(Evidence(answer, back, proven))
     return out
+
+
+def unproven(answer: Answer, error: BaseException) -> Evidence:
+    """Reading back went wrong in a way that nobody thought of."""
+    said = f"something unforeseen went wrong while reading back ({type(error).__name__})"
+    back = Readback(None, None, problem=said, retry=True)
+    return Evidence(answer, back, prove(answer.parcel.rows, back, {}))
 
 
 def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
@@ -67,8 +80,10 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     rows = answer.parcel.rows
     if back.transaction is not None:
         work.states[answer.parcel.chunk.document_name] = back.transaction.value
-    if back.retry and back.records is None:
-        # The commons went down between storing and reading: planning again compares, and that is the proof.
+    if back.retry and back.records is None and work.unread < MOST_UNREAD:
+        # The commons went down between storing and reading: planning again compares, and that is the proof. Not for
+        # ever: what it never lets be read is accepted, unverified.
+        work.unread += 1
         lane.index.move(rows, RowState.NEW)
         lane.down(back.problem)
         return
@@ -81,6 +96,7 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     lane.index.move(good, RowState.DONE)
     lane.index.move(unread, RowState.ACCEPTED)
     work.overwritten += sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
+    work.urls += sum(_URLS in want.unseen for want in answer.parcel.wants)
     for row in (*good, *unread):
         work.erased.update(row.detail.get("erased", ()))
     if suspects:
@@ -113,6 +129,8 @@ def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence
             lane.index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
 
 
+MOST_UNREAD = 5
+"""Proofs of one drop that may fail to be read before it is accepted without."""
 MOST_FAILURES = 64
 """Requests of one drop that fail without naming a row, before halving on is given up."""
 
@@ -136,23 +154,19 @@ def _ids(answer: Answer) -> dict[int, str]:
     return {row.id: answer.outcome.ids.get(row.id) or row.record_id or "" for row in answer.parcel.rows}
 
 
-def _state(lookup: Lookup, answer: Answer) -> tuple[TransactionState | None, str, bool]:
-    tid = answer.reply.transaction_id if isinstance(answer.reply, Landed) else None
-    if lookup.sight() is not Sight.FULL or tid is None:
-        return None, lookup.why, False
-    entry = lookup.transaction(tid)
-    if isinstance(entry, Transaction):
-        return entry.state, "", False
-    if entry is None:
-        return None, "the transaction is not in the commons' log", False
-    return None, entry.message, may_pass(entry)
+def _tid(answer: Answer) -> int | None:
+    return answer.reply.transaction_id if isinstance(answer.reply, Landed) else None
 
 
-def _newest(lookup: Lookup, answer: Answer) -> int | None:
-    """The newest transaction, if it came after the one of `answer`."""
-    tid = answer.reply.transaction_id if isinstance(answer.reply, Landed) else None
-    newest = lookup.newest_transaction() if tid is not None else None
-    return newest if isinstance(newest, int) and tid is not None and newest > tid else None
+def _states(lookup: Lookup, answers: Sequence[Answer]) -> tuple[dict[int, TransactionState], str, bool]:
+    """What the log says of the transactions, why it says nothing, and whether it may later."""
+    ids = {tid for answer in answers if (tid := _tid(answer)) is not None}
+    if lookup.sight() is not Sight.FULL or not ids:
+        return {}, lookup.why, False
+    entries = lookup.transactions(ids)
+    if isinstance(entries, dict):
+        return {id: entry.state for id, entry in entries.items()}, "", False
+    return {}, entries.message, may_pass(entries)
 
 
 def _differences(parcel: Parcel, ids: Mapping[int, str], back: Readback) -> dict[int, str | None]:

@@ -104,6 +104,7 @@ def compose(
         "rejects": summary(index, drop.id),
         "erased": dict(work.erased),
         "links_not_removed": dict(work.links_not_removed),
+        "existed_before": work.existed,
         "renamed": [{"from": printable(old), "to": printable(new)} for old, new in work.renamed[:100]],
         "mends": [
             {
@@ -144,6 +145,7 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
         "rows_proven": counts["created"] + counts["updated"] + counts["unchanged"] - accepted,
         "rows_accepted_unverified": accepted,
         "overwritten_since": work.overwritten,
+        "urls_sent_not_proven": work.urls,
         "why_not": work.proof_problem if accepted or weakest is not Proof.FULL else "",
     }
 

@@ -20,6 +20,8 @@ _COLUMNS = (
     "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail"
 )
 _OPEN = ",".join(str(int(state)) for state in OPEN_STATES)
+_ON_ITS_WAY = (RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED)
+_SENT = ",".join(str(int(state)) for state in _ON_ITS_WAY)
 _IN_ORDER = "FROM rows NOT INDEXED WHERE id BETWEEN ? AND ? AND drop_id=?"
 """A drop's rows were added together: its range of ids gives them in the order of the file without sorting."""
 _Key = TypeVar("_Key", str, int)
@@ -122,18 +124,23 @@ class RowQuestions:
         return row[0] if row[0] is not None else 1 << 30
 
     def holders(self, before_drop: int, node: str, keys: Collection[str]) -> dict[str, int]:
-        """Which of `keys` an earlier drop holds open, and which drop."""
+        """Which of `keys` an earlier drop holds open, and which drop; or a later one that was quicker to be sent (an
+        earlier drop may come to a lane late, when its project was not known)."""
         out: dict[str, int] = {}
         for part in portions(keys):
             marks = ",".join("?" * len(part))
             out.update(
                 self._db.execute(
-                    f"SELECT key, min(drop_id) FROM rows WHERE node=? AND key IN ({marks}) AND drop_id<?"
-                    f" AND state IN ({_OPEN}) GROUP BY key",
-                    (node, *part, before_drop),
+                    f"SELECT key, min(drop_id) FROM rows WHERE node=? AND key IN ({marks}) AND drop_id<>?"
+                    f" AND state IN ({_OPEN}) AND (drop_id<? OR state IN ({_SENT})) GROUP BY key",
+                    (node, *part, before_drop, before_drop),
                 ).fetchall()
             )
         return out
+
+    def of_key(self, drop_id: int, node: str, key: str) -> list[IndexedRow]:
+        """The drop's row for this record, if it is still open."""
+        return self._select(f"node=? AND key=? AND drop_id=? AND state IN ({_OPEN})", (node, key, drop_id))
 
     def coming(self, node: str, keys: Collection[str]) -> dict[str, RowState]:
         """Which records of `node` are on their way in this lane, and how far the nearest one is."""

@@ -1,4 +1,4 @@
-"""Sends one request. Runs on a worker thread and touches nothing but the commons.
+"""Sends one request, of one drop or of several. Runs on a worker thread and touches nothing but the commons.
 
 Owns the short retries within a request. What an answer means is `outcome.py`'s, what follows is `answers.py`'s,
 the proof `proofs.py`'s.
@@ -17,7 +17,7 @@ from gen3sync.commons.replies import (
 from gen3sync.names import Project
 from gen3sync.outbox.journal import ChunkRecord
 from gen3sync.outbox.model import IndexedRow
-from gen3sync.outbox.outcome import Outcome, judge
+from gen3sync.outbox.outcome import Outcome, judge, part_of
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.records.codec import Desired
 from gen3sync.records.dictionary import NodeType
@@ -29,20 +29,36 @@ _SHORT_WAIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A request ready to go. `wants` are the rows' meanings, in the order of `rows`."""
+    """One drop's rows in a request. `wants` are the rows' meanings, in the order of `rows`."""
 
     drop_id: int
     request_id: int
     chunk: ChunkRecord
     project: Project
     node_type: NodeType
-    body: bytes
-    content_type: str
     rows: tuple[IndexedRow, ...]
     wants: tuple[Desired, ...]
     keeps_blanks: bool = False
     """Blank cells were left out of the request, so what they leave stored is right."""
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A request ready to go: rows of one drop, or of several small ones. Each drop's part has a parcel of its own, so
+    journal, ledger and receipt tell of each drop as if it had gone alone."""
+
+    parcels: tuple[Parcel, ...]
+    body: bytes
+    content_type: str
+
+    @property
+    def first(self) -> Parcel:
+        return self.parcels[0]
+
+    @property
+    def rows(self) -> tuple[IndexedRow, ...]:
+        return tuple(row for parcel in self.parcels for row in parcel.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,23 +71,39 @@ class Answer:
     seconds: float
 
 
-def send(rooms: Rooms, parcel: Parcel) -> Answer:
-    """Sends, and retries at once what certainly did nothing."""
+def send(rooms: Rooms, put: Put) -> list[Answer]:
+    """Sends, and retries at once what certainly did nothing. An answer for each parcel."""
     started = rooms.clock.monotonic()
-    reply = _submit(rooms, parcel)
-    seconds = rooms.clock.monotonic() - started
-    return Answer(parcel, reply, judge(parcel.rows, reply, is_file=parcel.node_type.is_file), seconds)
+    first = put.first
+    with rooms.watched(f"request {first.project} {first.drop_id}/{first.chunk.number}"):
+        reply = _submit(rooms, put)
+    return answers(put, reply, rooms.clock.monotonic() - started)
 
 
-def _submit(rooms: Rooms, parcel: Parcel) -> SubmitReply:
+def unforeseen(put: Put, error: BaseException) -> list[Answer]:
+    """Something went wrong on the sending side that nobody thought of: the request may or may not have arrived."""
+    said = f"something unforeseen went wrong while sending ({type(error).__name__}); the log has the details"
+    return answers(put, Broken(said, BrokenCause.RESET, may_have_landed=True), 0.0)
+
+
+def answers(put: Put, reply: SubmitReply, seconds: float) -> list[Answer]:
+    """What `reply` means for each drop's part. It is judged as a whole: rows at fault in one part put the rows of the
+    others into bad company."""
+    outcome = judge(put.rows, reply, is_file=put.first.node_type.is_file)
+    if len(put.parcels) == 1:
+        return [Answer(put.first, reply, outcome, seconds)]
+    return [Answer(parcel, reply, part_of(outcome, parcel.rows), seconds) for parcel in put.parcels]
+
+
+def _submit(rooms: Rooms, put: Put) -> SubmitReply:
     tries = 0
     while True:
         reply = rooms.client.submit(
-            parcel.project,
-            parcel.body,
-            content_type=parcel.content_type,
-            document_name=parcel.chunk.document_name,
-            dry_run=parcel.dry_run,
+            put.first.project,
+            put.body,
+            content_type=put.content_type,
+            document_name=put.first.chunk.document_name,
+            dry_run=put.first.dry_run,
         )
         wait: float | None = None
         match reply:

@@ -6,27 +6,24 @@ Owns the order of these within a drop. Which drop has its turn is `lane.py`'s.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
-from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
-from gen3sync.outbox.answers import Consequences
 from gen3sync.outbox.archive import Archive
+from gen3sync.outbox.flow import Flow
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Sight
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.plan import Rules
-from gen3sync.outbox.proofs import MOST_ROWS, Evidence, act, gather
 from gen3sync.outbox.reading import detail_of, read_some
-from gen3sync.outbox.send import Answer, send
 from gen3sync.outbox.work import Brake, Stage, Work
 
+_AT_ONCE = 50
+"""Drops that are archived side by side."""
 _UNSENT = (*(RowState.NEW, RowState.READY, RowState.WAITING, RowState.BEHIND, RowState.GUARDED, RowState.TRIED),)
 
 
@@ -38,23 +35,19 @@ class Steps:
     archive: Archive
     call: Callable[[Callable[[], None]], None]
     ended: Callable[[Drop], None]
-    unproven: dict[int, list[Answer]] = field(default_factory=dict)
-    """Landed requests whose proof was not asked for yet, by drop."""
-    unfollowed: list[Callable[[], None]] = field(default_factory=list)
-    """What follows from answers and proofs, and could not be written down (a full disk): to be tried again."""
-    _asking: int = 0
 
     def __post_init__(self) -> None:
-        self._consequences = Consequences(self.lane)
+        self.flow = Flow(self.lane, self.call)
 
-    def step(self, work: Work) -> bool:
-        """Does the next thing for a drop. False when nothing can be done now."""
+    def step(self, work: Work, others: Sequence[Work] = ()) -> bool:
+        """Does the next thing for a drop, and with it for others where that takes no longer. False when nothing can be
+        done now."""
         match work.stage:
             case Stage.READ:
                 self._read(work)
                 return True
             case Stage.WORK:
-                return self._advance(work)
+                return self._advance(work, others)
             case Stage.ARCHIVE:
                 self._finish(work)
                 return True
@@ -67,32 +60,59 @@ class Steps:
             work.stage = Stage.ARCHIVE
         else:
             read_some(lane.rooms, lane.index, work, lane.project, lane.rooms.catalog.dictionary())
+            if work.stage is Stage.WORK:
+                self._own_lost(work)
 
-    def _advance(self, work: Work) -> bool:
+    def _own_lost(self, work: Work) -> None:
+        """Rows that an earlier life sent and heard no answer to: they may have landed, so the drop waits for them."""
+        index = self.lane.index
+        for one in self.lane.lost.of_drop(work.id):
+            for name in one.request.keys:
+                node, _, key = name.partition(" ")
+                rows = index.of_key(work.id, node, key)
+                if rows and rows[0].state is RowState.NEW:
+                    index.move(rows, RowState.LOST)
+
+    def _advance(self, work: Work, others: Sequence[Work]) -> bool:
         counts = self.lane.index.counts(work.id)
         if work.brake is Brake.PULLED or work.superseded_by is not None:
             self._cut_off(work)
-        if self._prove(work):
-            return True
         if counts[RowState.NEW]:
-            return self._plan(work)
+            return self._plan(work, others)
         if counts[RowState.GUARDED]:
             self._guard(work)
             return True
         outbox = self.lane.rooms.settings.outbox
         if outbox.on_invalid is OnInvalid.REJECT and not work.tried and self._all_tried(work):
             return True
-        slots = outbox.parallel - self.lane.in_flight
-        if counts[RowState.READY] and slots > 0:
-            return self._send(work, slots)
-        if not work.in_flight and not work.proving and self.lane.index.open_count(work.id) == 0:
+        if counts[RowState.READY] and self.flow.slots > 0 and self.flow.send(work, others):
+            return True
+        if self._through(work):
             work.stage = Stage.ARCHIVE
             return True
+        self._tell_wait(work)
         return False
+
+    def _through(self, work: Work) -> bool:
+        return not work.in_flight and not work.proving and self.lane.index.open_count(work.id) == 0
+
+    def _tell_wait(self, work: Work) -> None:
+        """What a drop is waiting for, where rows wait for parents and nothing else is to be done."""
+        counts = self.lane.index.counts(work.id)
+        if not counts[RowState.WAITING] or counts[RowState.WAITING] < self.lane.index.open_count(work.id):
+            return
+        if work.drop.state is DropState.WAITING and work.drop.reason:
+            return
+        row = next(self.lane.index.rows(work.id, RowState.WAITING))
+        parents = ", ".join(printable(f"{node} {sid}") for node, sid in row.detail.get("waiting", ())[:3])
+        number = counts[RowState.WAITING]
+        rows = "1 row waits" if number == 1 else f"{number} rows wait"
+        more = " and others" if number > 1 else ""
+        self.lane.put(work, DropState.WAITING, reason=f"{rows} for {parents or 'a parent'}{more}.")
 
     # --- plan
 
-    def _plan(self, work: Work) -> bool:
+    def _plan(self, work: Work, others: Sequence[Work]) -> bool:
         lane = self.lane
         if not lane.rooms.gate.enter():
             return False
@@ -103,8 +123,20 @@ class Steps:
             lane.not_had(work, sight)
             return False
         outbox = lane.rooms.settings.outbox
-        rules = Rules(outbox.blanks, outbox.send, work.drop.allow_erase, sight is Sight.BLIND)
-        done = lane.planner.plan_some(work, lane.rooms.catalog.dictionary(), rules)
+        blind = sight is Sight.BLIND
+
+        def rules(of: Work) -> Rules:
+            return Rules(outbox.blanks, outbox.send, of.drop.allow_erase, blind)
+
+        with_it = [
+            other
+            for other in others
+            if other.stage is Stage.WORK
+            and other.superseded_by is None
+            and other.brake is not Brake.PULLED
+            and lane.index.counts(other.id)[RowState.NEW]
+        ]
+        done = lane.planner.plan_some([work, *with_it], lane.rooms.catalog.dictionary(), rules)
         if isinstance(done, Refused | Failure):
             lane.not_had(work, done)
             return False
@@ -127,43 +159,6 @@ class Steps:
             "or drop the file again with the values, or without these columns."
         )
         self.lane.park(work, reason, "guard", None)
-
-    # --- send
-
-    def _send(self, work: Work, slots: int) -> bool:
-        lane = self.lane
-        if not lane.rooms.gate.enter():
-            return False
-        parcel = lane.dispatcher.next_parcel(work, lane.rooms.catalog.dictionary(), slots)
-        if parcel is None:
-            lane.rooms.gate.left()
-            return False
-        lane.put(work, DropState.SENDING)
-        future = lane.rooms.pool.submit(send, lane.rooms, parcel)
-        future.add_done_callback(lambda done: self.call(partial(self._answered, work, done)))
-        return True
-
-    def _answered(self, work: Work, done: Future[Answer]) -> None:
-        self._follow(work, done.result())
-
-    def follow_again(self) -> bool:
-        """Tries once more what could not be written down. True if there was something."""
-        if not self.unfollowed:
-            return False
-        self.unfollowed.pop(0)()
-        return True
-
-    def _follow(self, work: Work, answer: Answer) -> None:
-        try:
-            landed = self._consequences.follow(work, answer)
-        except (OSError, Gen3SyncError):
-            self.unfollowed.append(partial(self._follow, work, answer))
-            raise
-        work.in_flight -= 1
-        if landed:
-            self.unproven.setdefault(work.id, []).append(answer)
-        if not work.in_flight:
-            self.lane.release_followers()
 
     def _all_tried(self, work: Work) -> bool:
         """Whether all rows passed a dry run, or some were refused and nothing is sent."""
@@ -188,52 +183,31 @@ class Steps:
         reason = Reason("NOT_SENT", said, None, "Correct the refused rows and drop the file again.")
         self.lane.index.end_all(work.id, _UNSENT, RowState.REJECTED, detail_of((reason,)))
 
-    # --- prove
-
-    def _prove(self, work: Work) -> bool:
-        """Asks for the proof of what landed: few questions at a time, as many requests in each as may go together."""
-        waiting = self.unproven.get(work.id)
-        if not waiting or self._asking >= self.lane.rooms.settings.outbox.parallel:
-            return False
-        node, rows = waiting[0].parcel.chunk.node, 0
-        some: list[Answer] = []
-        for answer in waiting:
-            if answer.parcel.chunk.node != node or (some and rows + len(answer.parcel.rows) > MOST_ROWS):
-                break
-            some.append(answer)
-            rows += len(answer.parcel.rows)
-        del waiting[: len(some)]
-        if not waiting:
-            del self.unproven[work.id]
-        work.proving += len(some)
-        self._asking += 1
-        lane = self.lane
-        future = lane.rooms.provers.submit(gather, lane.lookup, some, lane.rooms.readers)
-        future.add_done_callback(lambda done: self.call(partial(self._proven, work, len(some), done)))
-        return True
-
-    def _proven(self, work: Work, number: int, done: Future[list[Evidence]]) -> None:
-        work.proving -= number
-        self._asking -= 1
-        self._act(work, done.result())
-
-    def _act(self, work: Work, evidence: list[Evidence]) -> None:
-        for number, one in enumerate(evidence):
-            try:
-                act(self.lane, work, one)
-            except (OSError, Gen3SyncError):
-                self.unfollowed.append(partial(self._act, work, evidence[number:]))
-                raise
-        self.lane.release_followers()
-
     # --- end
 
     def _finish(self, work: Work) -> None:
+        """Archives the drop, and with it others that are through: their writes to the disk go side by side."""
         lane = self.lane
-        lane.put(work, DropState.VERIFYING)
-        ended = self.archive.archive(work)
-        work.stage = Stage.GONE
-        lane.index.forget(work.id)
-        lane.works.pop(work.id, None)
+        works = [work]
+        for other in lane.works.values():
+            if len(works) >= _AT_ONCE:
+                break
+            ready = other.stage is Stage.ARCHIVE or (other.stage is Stage.WORK and self._through(other))
+            if other is not work and not other.parked and ready:
+                works.append(other)
+        with lane.rooms.ledger.together():
+            for one in works:
+                one.stage = Stage.ARCHIVE
+                lane.put(one, DropState.VERIFYING)
+        problem: Exception | None = None
+        for one, ended in zip(works, self.archive.archive_all(works), strict=True):
+            if isinstance(ended, Exception):
+                problem = problem or ended
+                continue
+            one.stage = Stage.GONE
+            lane.index.forget(one.id)
+            lane.works.pop(one.id, None)
+            self.ended(ended)
         lane.release_followers()
-        self.ended(ended)
+        if problem is not None:
+            raise problem

@@ -14,7 +14,7 @@ from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Sight
-from gen3sync.outbox.lost import Fate, LostRequest, fate
+from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.work import Work
@@ -91,7 +91,11 @@ class Waits:
             return False
         entry: Transaction | None = None
         sight = lane.lookup.sight()
-        found = lane.lookup.find(one.request.document_name, one.request.log_mark) if sight is Sight.FULL else sight
+        found = (
+            lane.lookup.find(sent_name(one.request.document_name), one.request.log_mark)
+            if sight is Sight.FULL
+            else sight
+        )
         if isinstance(found, Transaction):
             entry = found
         if isinstance(found, Broken | Busy | Unauthorised):
@@ -106,7 +110,9 @@ class Waits:
         if known is Fate.UNKNOWN:
             lane.lost.looked(one)
             return False
-        self._settle(one, known, entry)
+        for part in lane.lost.parts(one):
+            self._settle(part, known, entry)
+        lane.release_followers()
         return True
 
     def _settle(self, one: LostRequest, known: Fate, entry: Transaction | None) -> None:
@@ -117,7 +123,7 @@ class Waits:
         work = lane.works.get(request.drop_id)
         if work is not None:
             for chunk in work.journal.chunks():
-                if chunk.document_name == request.document_name:
+                if chunk.document_name == sent_name(request.document_name):
                     work.journal.answered(
                         replace(
                             chunk,
@@ -129,7 +135,6 @@ class Waits:
                     )
             # Rows of several lost requests cannot be told apart here; those still locked go behind again.
             lane.index.again(work.id, RowState.LOST)
-        lane.release_followers()
         _log.info(
             "a request without an answer: %s",
             known.value,

@@ -37,6 +37,14 @@ class Brake(Enum):
 
 
 @dataclass(slots=True)
+class LostAlone:
+    """How often a lone row's request was never answered, and how many records of its node had landed at the first."""
+
+    times: int
+    proven: int
+
+
+@dataclass(slots=True)
 class Work:
     """See the module."""
 
@@ -53,7 +61,6 @@ class Work:
     first_pass: bool = True
     """Its rows are planned for the first time; nothing of it was sent in this life."""
     in_flight: int = 0
-    lost: int = 0
     requests: int = 0
     proving: int = 0
     """Requests whose proof is being read."""
@@ -75,6 +82,14 @@ class Work:
     overwritten: int = 0
     renamed: list[tuple[str, str]] = field(default_factory=list)
     proof_problem: str = ""
+    existed: int = 0
+    """Rows planned as new that updated a record all the same: it came meanwhile, or could not be found by name."""
+    unread: int = 0
+    """Proofs that could not be read though they should be readable; bounds the trying."""
+    lost_alone: dict[int, LostAlone] = field(default_factory=dict)
+    """By line: rows whose requests were not answered though they went alone."""
+    urls: int = 0
+    """Rows with `urls`: they are sent and not read back."""
 
     @property
     def id(self) -> int:

@@ -79,7 +79,7 @@ def test_no_space_for_the_snapshot(story: Story, monkeypatch: pytest.MonkeyPatch
 def test_no_space_for_the_journal(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The snapshot was written, the line about it cannot be: the file counts as not taken."""
     left = [3]
-    monkeypatch.setattr(Journal, "taken", full(left, Journal.taken))
+    monkeypatch.setattr(Journal, "arrived", full(left, Journal.arrived))
     with story.running() as days:
         story.drop("subject.tsv", subjects(*persons(4)))
         days.hears("cannot be taken")
@@ -114,7 +114,7 @@ def test_no_space_for_an_answer(story: Story, monkeypatch: pytest.MonkeyPatch) -
 def test_no_space_for_a_proof(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The values were read back and are right, and that cannot be written down."""
     left = [2]
-    monkeypatch.setattr("gen3sync.outbox.steps.act", full(left, act))
+    monkeypatch.setattr("gen3sync.outbox.flow.act", full(left, act))
     story.drop("subject.tsv", subjects(*persons(8)))
     [drop] = story.goes()
     assert (left, drop.verdict, drop.counts["created"], len(story.puts())) == ([0], Verdict.LANDED, 8, 2)

@@ -22,7 +22,7 @@ def chunk(number: int, state: str = "in flight") -> ChunkRecord:
 
 def test_the_journal_tells_what_was_sent_and_what_became_of_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.taken(Fingerprint(1, 2, 3, 4))
+    journal.arrived(Fingerprint(1, 2, 3, 4), "folder")
     journal.sending(chunk(1), [SentRow(2, Action.CREATE), SentRow(3, Action.UPDATE, {"sex": "male"})])
     journal.sending(chunk(2), [SentRow(4, Action.CREATE)])
     journal.answered(chunk(1, "landed"))
