@@ -112,6 +112,7 @@ class Inbox:
 
     def stop(self, timeout: float) -> bool:
         """Takes no more work and gives up exports at hand (the old files stay). Whether all ended in `timeout` s."""
+        end = self._clock.monotonic() + timeout
         self._stop.set()
         if self._jobs is not None:
             self._jobs.close()
@@ -120,7 +121,7 @@ class Inbox:
         waiter.start()
         waiter.join(timeout)
         if self._watch is not None:
-            self._watch.join(timeout)
+            self._watch.join(max(0.1, end - self._clock.monotonic()))
         return not waiter.is_alive() and not (self._watch is not None and self._watch.is_alive())
 
     def run_once(
