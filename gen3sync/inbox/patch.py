@@ -143,6 +143,9 @@ class Patcher:
                 source,
                 notes,
             )
+            stack.callback(made.text.close)
+            if made.notes is not None:
+                stack.callback(made.notes.close)
         except NarrowError:
             return render(copy, mirror.format, work.type, work.spool(mirror), mirror.columns)
         if not self._folder.still_intact(mirror, source):

@@ -99,38 +99,44 @@ class Folder:
         return Standing.EDITED
 
     def publish(self, mirror: Mirror, made: Rendered, entry: Entry, *, previous: str | None, at: datetime) -> Published:
-        """Makes the mirror's file hold what was rendered; `entry` goes to the index.
+        """Makes the mirror's file hold what was rendered; `entry` goes to the index, with the text's hash.
 
         `previous` is the sha256 published last. `at` is when the commons held this; it becomes the file's mtime.
         Raises Unmounted, OSError.
         """
         if not self.mounted:
             raise Unmounted
-        path, sha256 = self.path(mirror), made.text.sha256
+        path = self.path(mirror)
         if not inside(self.root, path.parent):
             raise OSError(errno.EXDEV, "its folder is a link that leads out of the inbox", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         standing = self.standing(mirror, previous)
-        written = self._hash(mirror) != sha256
+        # A patched text that says something else need not be hashed to know it: that is done while it is written.
+        anew = made.patched is not None and not made.patched.same and standing is Standing.INTACT
+        written = anew or self._hash(mirror) != made.text.sha256
         kept = None
         if written:
             if standing is Standing.EDITED:
                 kept = _keep_aside(path, at)
             elif mirror.keep and standing is Standing.INTACT and previous is not None and path.exists():
                 keep_version(path, previous)
-            self._note(path, lambda old: replace(old or entry, next=sha256))
         beside = path.with_name(path.name + UNTELLABLE)
-        if made.notes is not None and (written or not beside.exists()):
+        if made.notes is not None and (written or _holds_not(beside, made.notes.sha256)):
             # What the file cannot say is listed before the file says the rest …
             write_atomic(beside, made.notes.pour)
         if written:
-            write_atomic(path, made.text.pour, mtime=at.timestamp())
-            self._remember(mirror, made.text.size, sha256, at)
+
+            def write(out: BinaryIO) -> None:
+                made.text.pour(out)
+                self._note(path, lambda old: replace(old or entry, next=made.text.sha256))
+
+            write_atomic(path, write, mtime=at.timestamp())
+            self._remember(mirror, made.text.size, made.text.sha256, at)
             if mirror.keep:
                 prune(path, mirror.keep, at)
         if made.notes is None:
             beside.unlink(missing_ok=True)  # … and no longer once it says all; a kill may have come between
-        self._note(path, lambda _: entry)
+        self._note(path, lambda _: replace(entry, sha256=made.text.sha256))
         return Published(written, kept)
 
     def open_intact(self, mirror: Mirror, sha256: str) -> tuple[BinaryIO, BinaryIO | None] | None:
@@ -215,6 +221,13 @@ class Folder:
             if error.errno in (errno.ELOOP, errno.EISDIR, errno.EINVAL, errno.ENXIO):
                 return ""  # a link, a folder, a FIFO: certainly not what was published
             raise
+
+
+def _holds_not(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_file(path) != sha256
+    except OSError:
+        return True
 
 
 def _keep_aside(path: Path, at: datetime) -> str:

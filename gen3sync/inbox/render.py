@@ -15,8 +15,9 @@ from typing import Any
 
 from gen3sync.inbox.change import Record, canonical
 from gen3sync.inbox.copy import Contradiction, Copy
+from gen3sync.inbox.pieces import Whole
 from gen3sync.inbox.plan import Format
-from gen3sync.inbox.text import Block, Painter, Patched, TextWriter, Whole
+from gen3sync.inbox.text import Block, Painter, Patched, TextWriter
 from gen3sync.records.dictionary import NodeType
 from gen3sync.records.merge import ContradictionError, merge_group
 from gen3sync.records.mirror import mirror_columns

@@ -7,7 +7,6 @@ the painter's (`render`); where the text goes is `publish`'s.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from bisect import bisect_right
@@ -17,9 +16,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from gen3sync.inbox.change import Record
+from gen3sync.inbox.pieces import Part, Pieces, Text
 
 BLOCK = 64
-_CHUNK = 1 << 20
 
 
 class Block(NamedTuple):
@@ -42,87 +41,6 @@ class Painter(Protocol):
 
     def row(self, record: Record | None, body: str, first: bool) -> tuple[str, str]:
         """A record's text, and the lines about what it cannot say. `record` is read from `body` where it is needed."""
-
-
-class Whole(Protocol):
-    """A text that can be written out."""
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    def pour(self, out: BinaryIO) -> None:
-        """Raises OSError, also when it is no longer what it was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A whole text in a file."""
-
-    path: Path
-    size: int
-    sha256: str
-
-    def pour(self, out: BinaryIO) -> None:
-        with self.path.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                out.write(chunk)
-        if out.tell() != self.size:
-            raise OSError(errno.EIO, "the spooled text has changed", str(self.path))
-
-
-class Pieces:
-    """A text made of new bytes and of ranges of an open file. Read once for its hash, once more when it is poured."""
-
-    def __init__(self, source: BinaryIO | None, parts: Iterable[bytes | tuple[int, int]]) -> None:
-        """`parts` are bytes, or (offset, length) in `source`. Raises OSError."""
-        self._source = source
-        self._parts = tuple(_joined(parts))
-        found, self.size = hashlib.sha256(), 0
-        for chunk in self._chunks():
-            found.update(chunk)
-            self.size += len(chunk)
-        self.sha256 = found.hexdigest()
-
-    def pour(self, out: BinaryIO) -> None:
-        for chunk in self._chunks():
-            out.write(chunk)
-
-    def _chunks(self) -> Iterator[bytes]:
-        for part in self._parts:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            offset, left = part
-            while left:
-                assert self._source is not None  # noqa: S101 - ranges come with a source
-                chunk = os.pread(self._source.fileno(), min(left, _CHUNK), offset)
-                if not chunk:
-                    raise OSError(errno.EIO, "the mirrored file has become shorter", str(self._source.name))
-                yield chunk
-                offset, left = offset + len(chunk), left - len(chunk)
-
-
-def _joined(parts: Iterable[bytes | tuple[int, int]]) -> Iterator[bytes | tuple[int, int]]:
-    """Ranges that follow one another as one."""
-    last: tuple[int, int] | None = None
-    for part in parts:
-        if isinstance(part, tuple):
-            if last is not None and last[0] + last[1] == part[0]:
-                last = (last[0], last[1] + part[1])
-                continue
-            if last is not None:
-                yield last
-            last = part
-        elif part:
-            if last is not None:
-                yield last
-            last = None
-            yield part
-    if last is not None:
-        yield last
 
 
 class TextWriter:
@@ -192,13 +110,15 @@ class NotInBlocksError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Patched:
-    """A text with some blocks made anew. `gone` are the first ids of blocks that `made` stands in place of."""
+    """A text with some blocks made anew. `gone` are the first ids of blocks that `made` stands in place of; `same`: it
+    says nothing else than before. The pieces are to be closed."""
 
     text: Pieces
     notes: Pieces | None
     told: int
     gone: tuple[str, ...]
     made: tuple[Block, ...]
+    same: bool
 
 
 def patch(
@@ -219,15 +139,18 @@ def patch(
     size = len(head) + sum(block.size for block in blocks) + len(painter.foot(bool(blocks)).encode())
     if size != _size(old) or sum(block.told_size for block in blocks) != _size(old_notes):
         raise NotInBlocksError
-    text: list[bytes | tuple[int, int]] = [head]
-    notes: list[bytes | tuple[int, int]] = []
+    text: list[Part] = [head]
+    notes: list[Part] = []
     made: list[Block] = []
+    same = True
     at, told_at, told = len(head), 0, 0
     wanted = set(hit)
     for place, block in enumerate(blocks or [Block("", 0, 0, 0)]):
         if place in wanted:
             end = firsts[place + 1] if place + 1 < len(firsts) else None
-            for fresh, line, note in _painted(painter, between("" if not place else block.first, end), not place):
+            painted = [*_painted(painter, between("" if not place else block.first, end), not place)]
+            same = same and b"".join(one[1] for one in painted) == os.pread(old.fileno(), block.size, at)
+            for fresh, line, note in painted:
                 made.append(fresh)
                 text.append(line)
                 notes.append(note)
@@ -239,7 +162,7 @@ def patch(
         at, told_at = at + block.size, told_at + block.told_size
     text.append(painter.foot(bool(blocks or made)).encode())
     gone = tuple(firsts[place] for place in hit if firsts)
-    return Patched(Pieces(old, text), Pieces(old_notes, notes) if told else None, told, gone, tuple(made))
+    return Patched(Pieces(old, text), Pieces(old_notes, notes) if told else None, told, gone, tuple(made), same)
 
 
 class _Between(Protocol):

@@ -76,7 +76,7 @@ def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, known: Kn
         format=mirror.format.value,
         rows=rows,
         bytes=made.text.size,
-        sha256=made.text.sha256,
+        sha256="",  # told by the folder, when it is known
         columns=made.columns,
         dictionary_version=work.version,
         exported_at=(known.exported_at or work.started).isoformat(),

@@ -11,10 +11,10 @@ import pytest
 
 from gen3sync.files import TEMPORARY_MARK
 from gen3sync.inbox.index import INDEX, Entry, read_index
+from gen3sync.inbox.pieces import Text
 from gen3sync.inbox.plan import Format, Mirror
 from gen3sync.inbox.publish import Folder, Published, Standing, Unmounted
 from gen3sync.inbox.render import Rendered
-from gen3sync.inbox.text import Text
 from gen3sync.names import Project
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen3sync.inbox.copy import Copy
+from gen3sync.inbox.pieces import Text, Whole
 from gen3sync.inbox.plan import Format
 from gen3sync.inbox.render import Rendered, merge, render
-from gen3sync.inbox.text import Text, Whole
 from gen3sync.records.dictionary import Dictionary, NodeType
 
 RAW = {

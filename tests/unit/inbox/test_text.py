@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from gen3sync.inbox import text as module
 from gen3sync.inbox.copy import Copy
+from gen3sync.inbox.pieces import Pieces
 from gen3sync.inbox.plan import Format
 from gen3sync.inbox.render import Rendered, merge, painter_of, render
-from gen3sync.inbox.text import NotInBlocksError, Pieces, patch
+from gen3sync.inbox.text import NotInBlocksError, patch
 from gen3sync.inbox.views import blocks_of, keep_view
 from tests.unit.inbox.test_render import case, path_of
 
@@ -70,6 +71,9 @@ def test_a_patched_text_is_the_whole_text(
                 assert (found.notes is None) == (fresh.notes is None)
                 if found.notes is not None and fresh.notes is not None:
                     assert poured(found.notes, folder / f"notes-{number}") == path_of(fresh.notes).read_bytes()
+                    found.notes.close()
+                assert found.same == (text == old.read_bytes()), "told without a hash"
+                found.text.close()
                 if told:
                     told.close()
                 assert sum(block.size for block in blocks_of(copy, "m")) <= fresh.text.size
@@ -94,3 +98,4 @@ def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
         source.truncate(4)
         with pytest.raises(OSError, match="shorter"):
             poured(pieces, tmp_path / "out")
+        pieces.close()
