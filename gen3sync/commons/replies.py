@@ -219,8 +219,8 @@ class Signature:
     """What tells whether a project's nodes changed (GEN3.md, "Has anything changed?").
 
     Compare `ok` and `nodes` by inequality, never by "greater"; `pending` asks for one more refresh later and is no part
-    of the comparison. `state` is the project's. `newest` is the id of the newest transaction of any state, 0 where there
-    is none, None where the answer does not tell.
+    of the comparison. `state` is the project's. `newest` is the id of the newest transaction of any state, 0 where
+    there is none, None where the answer does not tell.
     """
 
     project_id: str
