@@ -202,8 +202,7 @@ def _make(path: Path, clock: Clock, migrations: Sequence[Migration]) -> None:
 
 
 def _folder_sentence(what: str, error: OSError) -> LedgerError:
-    sentence = folder_error(what, error)
-    return LedgerError(sentence.what, sentence.remedy)
+    return LedgerError((said := folder_error(what, error)).what, said.remedy)
 
 
 def _refuse_network(path: Path) -> None:
@@ -226,8 +225,7 @@ def _version(database: Database) -> int:
 
 
 def _newest(connection: Connection) -> int:
-    newest: int | None = connection.execute(select(func.max(schema_version.c.version))).scalar_one()
-    return newest or 0
+    return int(connection.execute(select(func.max(schema_version.c.version))).scalar_one() or 0)
 
 
 def _check(database: Database) -> None:
@@ -274,22 +272,27 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     address = f"file:{quote(str(path))}"
     if not read_only:
-        raw = _open(f"{address}?mode=rw")
-        raw.execute("PRAGMA journal_mode = WAL")
-        raw.execute("PRAGMA synchronous = FULL")
-        raw.execute("PRAGMA foreign_keys = ON")
-        return raw
-    raw = _open(f"{address}?mode=ro")
+        first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
+        return _prepared(_open(f"{address}?mode=rw"), *first)
     try:
-        raw.execute("SELECT 1 FROM sqlite_master").fetchone()
+        raw = _prepared(_open(f"{address}?mode=ro"), "SELECT 1 FROM sqlite_master")
     except sqlite3.OperationalError:
-        raw.close()
-        # A WAL database that was closed cleanly, in a folder that may not be written: SQLite wants to make its side
-        # files and cannot. With no log there is nobody to wait for, so the file can be read as it stands.
+        # A cleanly closed WAL database in a folder that may not be written: SQLite wants to make its side files there
+        # and cannot. With no log there is nobody to wait for, so the file can be read as it stands.
         if path.with_name(path.name + "-wal").exists():
             raise
         raw = _open(f"{address}?mode=ro&immutable=1")
-    raw.execute("PRAGMA query_only = ON")
+    return _prepared(raw, "PRAGMA query_only = ON")
+
+
+def _prepared(raw: sqlite3.Connection, *statements: str) -> sqlite3.Connection:
+    """The connection after these statements; closed when one fails, so that its file locks do not outlive it."""
+    try:
+        for statement in statements:
+            raw.execute(statement).fetchone()
+    except BaseException:
+        raw.close()
+        raise
     return raw
 
 

@@ -73,6 +73,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(path: Path, clock:
         assert migrated.execute(query).fetchall() == [tuple(row) for row in fresh.exec_driver_sql(query)]
         tables = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY 1"
         assert migrated.execute(tables).fetchall() == [tuple(row) for row in fresh.exec_driver_sql(tables)]
+    expected.dispose()
 
 
 def test_making_a_ledger_that_fails_leaves_nothing(path: Path, clock: ManualClock) -> None:
