@@ -62,6 +62,7 @@ def sandbox(
         return ExitCode.OK
     from gen3sync.sandbox import run
 
+    need_graphql()
     names = [Project.parse(each).id for each in projects]
     try:
         run(
@@ -80,6 +81,17 @@ def sandbox(
             "Is another one running? Choose another --port (0 takes a free one) or another --credentials.",
         ) from None
     return ExitCode.OK
+
+
+def need_graphql() -> None:
+    """Raises CommonsError without the extra that parses GraphQL: half a commons would look like a broken one."""
+    from importlib.util import find_spec
+
+    if find_spec("graphql") is None:
+        raise CommonsError(
+            "The sandbox needs graphql-core, which is not installed.",
+            "Install gen3sync with its extra: pip install '.[sandbox]' in its source folder.",
+        )
 
 
 def _announce(invocation: Invocation, ready: Sandbox, credentials: Path) -> None:

@@ -25,7 +25,9 @@ def demo(invocation: Invocation, keep: bool) -> int:
     """
     from gen3sync.cli.demo.stage import Stage
     from gen3sync.cli.demo.story import tell
+    from gen3sync.cli.sandbox import need_graphql
 
+    need_graphql()
     folder = Path(tempfile.mkdtemp(prefix="gen3sync-demo-"))
     with Stage(invocation, folder, keep=keep) as stage:
         true = tell(stage)

@@ -1,5 +1,6 @@
 """The way in: verbs, errors as sentences, exit codes, colours."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -7,7 +8,7 @@ import pytest
 
 from gen3sync.cli import VERBS, gen3sync
 from gen3sync.cli.invocation import Invocation, verb
-from gen3sync.errors import ConfigError, Gen3SyncError, TemporaryError
+from gen3sync.errors import ConfigError, ExitCode, Gen3SyncError, TemporaryError
 from tests.unit.cli.calling import Result, call
 
 
@@ -22,6 +23,16 @@ def test_every_verb_has_its_module_and_help(name: str) -> None:
     result = call(name, "--help")
     assert result.code == 0
     assert result.out.startswith(f"Usage: gen3sync {name}")
+
+
+@pytest.mark.parametrize("name", ["sandbox", "demo"])
+def test_the_sandbox_without_its_extra_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "graphql", None)
+    result = call(name)
+    assert result.code == ExitCode.UNAVAILABLE
+    assert "needs graphql-core" in result.err
+    assert ".[sandbox]" in result.err
+    assert result.out == ""
 
 
 def test_a_slip_of_the_pen_is_a_sentence() -> None:
