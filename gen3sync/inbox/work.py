@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,6 +100,8 @@ def hold(work: Work) -> None:
     # Reading the old copy has rolled back what a kill left of a patch. A journal that is still there belongs to a copy
     # that is gone or unreadable, and SQLite would roll it back into the new one.
     work.held.with_name(f"{work.held.name}-journal").unlink(missing_ok=True)
+    with work.fresh.open("rb") as file:
+        os.fsync(file.fileno())  # now: else the next small patch would wait for all of it
     work.fresh.replace(work.held)
 
 
