@@ -66,6 +66,10 @@ _FENCE_PAGE = """<!doctype html>
 </html>"""
 
 
+_NGINX_WORDS = {413: "Request Entity Too Large", 414: "Request-URI Too Large"}
+"""nginx's own words where they differ from the standard library's, which also change from one Python to the next."""
+
+
 def fence_error(status: int, message: str) -> HTTPFailure:
     """The token service's refusal: an HTML page, the message in the second `<p class="introduction">`."""
     page = _FENCE_PAGE.format(
@@ -86,7 +90,7 @@ def service_failure(status: int = 500) -> Response:
 
 def nginx_error(status: int) -> Response:
     """nginx's own page, as for 413 and 414."""
-    title = f"{status} {HTTPStatus(status).phrase}"
+    title = f"{status} {_NGINX_WORDS.get(status) or HTTPStatus(status).phrase}"
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
         "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
