@@ -230,3 +230,28 @@ def test_more_transactions_than_are_worth_asking_for_are_exported_whole(tmp_path
         before = node_exports(h)
         assert h.look()["DEV/test/study.tsv"].outcome is Outcome.UPDATED
         assert (node_exports(h), h.queries()) == (before + 1, queries + 1)
+
+
+def test_records_with_several_links_are_whole(tmp_path: Path) -> None:
+    """An export brings them in pieces and out of order; by id they come otherwise; the file is the same."""
+    with delta(tmp_path) as h:
+        settled(h)
+        visit = {"type": "visit", "subjects": _to("S-001")}
+        h.sandbox.write("DEV-test", [{**visit, "submitter_id": f"V-{n}", "visit_number": n} for n in range(3)])
+        samples(h, *range(60), sample_type="DNA")
+        h.look()
+        samples(h, 3, 17, 70, sample_type="Blood")
+        done = patched(h, by_id=1)
+        assert done["DEV/test/sample.tsv"].reason == "1 added, 2 changed."
+
+
+def _to(name: str) -> dict[str, str]:
+    return {"submitter_id": name}
+
+
+def samples(h: House, *numbers: int, **props: str) -> None:
+    records = [
+        {"type": "sample", "submitter_id": f"SA-{n}", "subjects": _to("S-001"), "visits": _to(f"V-{n % 3}"), **props}
+        for n in numbers
+    ]
+    h.sandbox.write("DEV-test", records)
