@@ -107,10 +107,17 @@ class Daemon:
         if changed:
             self._orders.look()
         self._mend_locks()
-        self._vigil.look(self._rooms.tell)
+        self._vigil.look(self._tell)
         now = self._clock.monotonic()
         if changed or self._busy or now - self._published >= PUBLISH:
             self._publish()
+
+    def _tell(self, level: str, kind: str, text: str) -> None:
+        """A line of history; where the ledger's disk is full, the journal has it alone."""
+        try:
+            self._rooms.tell(level, kind, text)
+        except LedgerError as error:
+            log.warning("%s", error.what)
 
     def _mend_locks(self) -> None:
         """Outbox or inbox removed and made again, unmounted, mounted: work goes on with what is there now.
@@ -133,14 +140,14 @@ class Daemon:
                 self._gone.pop(folder, None)
                 text = f"{folder} is another folder than before (made anew, or its disk came or went); it is in use"
                 log.warning("%s", text)
-                self._rooms.tell("warning", "folder", text)
+                self._tell("warning", "folder", text)
                 if folder == self._rooms.settings.outbox.path:
                     self._rooms.outbox.wake()
             elif self._gone.get(folder) != why:
                 self._gone[folder] = why
                 self._beats.goodbye("watch")  # nothing is there to be watched
                 log.error("%s", why)
-                self._rooms.tell("error", "folder", why)
+                self._tell("error", "folder", why)
 
     def _open(self, settings: Settings) -> None:
         rooms = build(settings, self._clock, self._env)
@@ -183,13 +190,13 @@ class Daemon:
             else:
                 self._locks.keep_only(locked_folders(settings))
                 self._problem = ""
-                self._rooms.tell("info", "reload", "the configuration was read again and is in effect")
+                self._tell("info", "reload", "the configuration was read again and is in effect")
                 log.info("reloaded", extra={"config": str(settings.path)})
 
     def _refused(self, error: Gen3SyncError) -> None:
         why = " ".join(line.strip() for line in error.what.splitlines() if line.strip())
         self._problem = f"the new configuration was refused and the old one stays in effect: {why}"
-        self._rooms.tell("error", "reload", self._problem)
+        self._tell("error", "reload", self._problem)
         log.error("%s", self._problem)
 
     def _publish(self) -> Status:

@@ -147,8 +147,8 @@ def boot(folder: Path) -> Iterator[Machine]:
         process.kill()
         process.wait(20)
         sweep = ["unshare", "--mount", "sh", str(HERE / "sweep.sh"), str(root), group]
-        # The last processes of the group leave it a moment after the first one is gone. Where there was no machine, there
-        # may be no group, and no right to look.
+        # The last processes of the group leave it a moment after the first one is gone. Where there was no machine,
+        # there may be no group, and no right to look.
         until(lambda: subprocess.run(sweep, check=False, capture_output=True).returncode == 0 or not up, 10, "the end")
 
 
