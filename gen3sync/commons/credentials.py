@@ -215,7 +215,8 @@ def parse_key(text: str, label: str) -> ApiKey:
     if not isinstance(value, str) or not value.strip():
         held = ", ".join(sorted(printable(name, 40) for name in data)) or "nothing"
         hint = "That is an access token, which lives an hour. " if "access_token" in data else ""
-        raise CredentialsError(f"{label} has no api_key (it has: {held}). {hint}".strip(), f"Name {_EXAMPLE}.")
+        lacks = "has an api_key that is empty or no text." if "api_key" in data else f"has no api_key (it has: {held})."
+        raise CredentialsError(f"{label} {lacks} {hint}".strip(), f"Name {_EXAMPLE}.")
     key_id = data.get("key_id")
     return _from_jwt(value.strip(), key_id if isinstance(key_id, str) else "", label)
 
