@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -11,6 +12,8 @@ import click
 
 from gen3sync.cli.ask import commons_of, existing, expect
 from gen3sync.cli.invocation import Invocation, verb
+from gen3sync.cli.progress import Bar, progress
+from gen3sync.cli.words import size
 from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import Project, printable
 
@@ -38,14 +41,31 @@ def export(
     asked = f"the export of {printable(node or 'those ids', 80)} from {where}"
     with commons_of(invocation) as client:
         existing(client, where)
-        stream = expect(client.export_text(where, node=node, ids=wanted, format=format), asked)
-        with stream:
-            source = cast("BinaryIO", stream)
-            if output is None:
-                shutil.copyfileobj(source, sys.stdout.buffer)
-            else:
-                _to_file(source, output)
+        # A bar among the rows on one terminal would be in the way of both.
+        seen = output is None and sys.stdout.isatty()
+        with nullcontext(Bar()) if seen else progress(invocation, asked) as bar:
+            stream = expect(client.export_text(where, node=node, ids=wanted, format=format), asked)
+            with stream:
+                source = cast("BinaryIO", _Counted(cast("BinaryIO", stream), bar, asked))
+                if output is None:
+                    shutil.copyfileobj(source, sys.stdout.buffer)
+                else:
+                    _to_file(source, output)
     return ExitCode.OK
+
+
+class _Counted:
+    """Reads on, and tells how much has come: how much there will be, no export says."""
+
+    def __init__(self, source: BinaryIO, bar: Bar, what: str) -> None:
+        self._source, self._bar, self._what = source, bar, what
+        self._read = 0
+
+    def read(self, amount: int = -1) -> bytes:
+        data = self._source.read(amount)
+        self._read += len(data)
+        self._bar.say(f"{self._what}: {size(self._read)}")
+        return data
 
 
 def _to_file(source: BinaryIO, output: Path) -> None:

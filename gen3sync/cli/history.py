@@ -19,9 +19,10 @@ from gen3sync.names import Project, printable
 
 if TYPE_CHECKING:
     from gen3sync.inbox.change import Change
-    from gen3sync.ledger import Drop, Event, Ledger, Refresh
+    from gen3sync.ledger import Drop, Event, Ledger, Refresh, Request
 
 _RECORDS = 10
+_REQUESTS = 50
 
 
 @verb("history", short_help="What happened, lately or to one file or mirror.")
@@ -103,16 +104,13 @@ def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
     where = f" for {drop.program}/{drop.project}" if drop.program else ""
     yield click.style(f"{printable(drop.path)}, drop {drop.id}{where}", bold=True)
     yield f"  {_when(drop.arrived_at)}  arrived, {drop.size:,} bytes, sha256 {drop.sha256[:12]}…"
-    for event in reversed(ledger.events.recent(1000, drop_id=drop.id)):
-        yield "  " + _event(event)
     requests = ledger.requests.of_drop(drop.id)
-    for request in requests[:50]:
-        took = f" in {span((request.ended_at - request.started_at).total_seconds())}" if request.ended_at else ""
-        number = f", transaction {request.transaction_id}" if request.transaction_id is not None else ""
-        said = f"{printable(request.node)} {count(request.rows, 'row')}: {request.state}{took}{number}"
-        yield f"  {_when(request.started_at)}  sent chunk {request.chunk}, {said}"
-    if len(requests) > 50:
-        yield f"  … and {count(len(requests) - 50, 'more request')}; --json lists them"
+    told = [(event.at, _event(event)) for event in reversed(ledger.events.recent(1000, drop_id=drop.id))]
+    told += [(request.started_at, _request(request)) for request in requests[:_REQUESTS]]
+    for _, line in sorted(told, key=lambda each: each[0]):
+        yield "  " + line
+    if len(requests) > _REQUESTS:
+        yield f"  … and {count(len(requests) - _REQUESTS, 'more request')}; --json lists them"
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
     reason = f" {sentence(printable(drop.reason))}" if drop.reason else ""
     if drop.verdict is not None and drop.ended_at is not None:
@@ -122,6 +120,13 @@ def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
     else:
         again = f" Next look {_when(drop.next_attempt_at)}." if drop.next_attempt_at else ""
         yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again}"
+
+
+def _request(request: Request) -> str:
+    took = f" in {span((request.ended_at - request.started_at).total_seconds())}" if request.ended_at else ""
+    number = f", transaction {request.transaction_id}" if request.transaction_id is not None else ""
+    said = f"{printable(request.node)} {count(request.rows, 'row')}: {request.state}{took}{number}"
+    return f"{_when(request.started_at)}  sent chunk {request.chunk}, {said}"
 
 
 def _event(event: Event) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,7 +46,12 @@ class Invocation:
 
     def emit(self, data: object) -> None:
         """The whole answer for programs, as JSON on standard output."""
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> str:
+    """What JSON has no form for: times as ISO 8601, as everywhere else, paths and the rest as text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)

@@ -38,18 +38,33 @@ class _RichBar(Bar):
 @contextmanager
 def progress(invocation: Invocation, text: str) -> Iterator[Bar]:
     """A bar on standard error while the block runs, if that is a terminal and the answer is for people."""
-    if invocation.json or not sys.stderr.isatty():
+    if invocation.json or not sys.stderr.isatty() or invocation.env.get("TERM") == "dumb":
         yield Bar()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text
+
+    class Count(MofNCompleteColumn):
+        """Nothing, rather than "0/?", where it is not known how much there is to do."""
+
+        def render(self, task: Task) -> Text:
+            return Text() if task.total is None else super().render(task)
 
     console = Console(stderr=True, no_color=invocation.colour is False)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as shown:

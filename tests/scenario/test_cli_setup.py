@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -139,14 +140,42 @@ def test_check_names_a_folder_that_cannot_be_written(config: Path) -> None:
 
 
 def test_the_calls_from_the_shell(config: Path, sandbox: Sandbox, tmp_path: Path) -> None:
-    node = next(iter(sandbox.commons.dictionary.nodes))
     assert call("graphql", "{project{project_id}}", "-c", config).json["project"]
-    assert call("template", node, "-c", config).code in (0, 66)
+    header = call("template", "subject", "-c", config).out.splitlines()[0].split("\t")
+    assert {"*type", "*submitter_id", "sex"} <= set(header)
     told = call("token", "--json", "-c", config).json
     assert told["user"] == "depositor@example.org"
     revealed = call("token", "--reveal", "-c", config).out.strip()
     assert revealed.startswith("eyJ")
     assert "eyJ" not in json.dumps(told)
+
+
+def test_an_export_of_some_records(config: Path, sandbox: Sandbox) -> None:
+    study = [{"type": "study", "submitter_id": name, "projects": {"code": "test"}} for name in ("A", "B", "C")]
+    file = config.parent / "study.json"
+    file.write_text(json.dumps(study))
+    assert call("push", file, "--to", "DEV/test", "-c", config).code == 0
+    whole = call("export", "DEV/test", "--node", "study", "--format", "json", "-c", config).json["data"]
+    ids = {each["submitter_id"]: each["id"] for each in whole}
+    some = call("export", "DEV/test", "--ids", f"{ids['A']},{ids['C']}", "--format", "json", "-c", config)
+    assert {each["submitter_id"] for each in some.json} == {"A", "C"}
+    table = call("export", "DEV/test", "--ids", ids["B"], "-c", config).out.splitlines()
+    assert table[0].startswith("type\tid\t")
+    assert len(table) == 2
+    assert ids["B"] in table[1]
+
+
+def test_history_tells_a_drop_in_the_order_of_time(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "study.tsv"
+    file.write_text("type\tsubmitter_id\tprojects.code\nstudy\tA\ttest\n")
+    assert call("push", file, "--to", "DEV/test", "-c", config).code == 0
+    told = [line.split("  ")[-1] for line in call("history", "study.tsv", "-c", config).out.splitlines()]
+    sent = next(i for i, line in enumerate(told) if line.startswith("sent chunk 1"))
+    landed = next(i for i, line in enumerate(told) if "landed: 1 created" in line)
+    assert sent < landed
+    (drop,) = call("history", "study.tsv", "--json", "-c", config).json["drops"]
+    assert datetime.fromisoformat(drop["arrived_at"]).tzinfo is not None
+    assert "T" in drop["arrived_at"]
 
 
 def test_export_to_a_file_is_whole_or_not_there(config: Path, sandbox: Sandbox, tmp_path: Path) -> None:

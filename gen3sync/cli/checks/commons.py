@@ -15,8 +15,9 @@ NEEDS = ("configuration", "credentials")
 def look(site: Site) -> Iterator[Finding]:
     client = site.client
     version = expect(client.version(), "its version")
-    service, dictionary = (printable(each or "?", 60) for each in (version.version, version.dictionary_version))
-    yield ok(f"{client.url} answers: submission service {service}, dictionary {dictionary}")
+    named = (("submission service", version.version), ("dictionary", version.dictionary_version))
+    said = ", ".join(f"{what} {printable(which, 60)}" for what, which in named if which)
+    yield ok(f"{client.url} answers: {said or 'it does not tell its version'}")
     client.tokens.token()
     user = expect(client.whoami(), "the user of the key")
     yield ok(f"It accepts the key of {printable(user.username or user.email or 'an unnamed user', 80)}")
