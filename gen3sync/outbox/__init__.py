@@ -2,15 +2,17 @@
 
 Owns the outbox, sent and rejected folders and the drops in the state folder. Knows nothing of the inbox.
 
-- `engine.py`    `Outbox`: start, stop, retry, push, plan, once, status; `rooms.py` what its parts share
+- `engine.py`    `Outbox`: start, stop, retry, push, plan, once, status; `rooms.py` what its parts share, `wishes.py`
+                 what people ask for, `state.py` what it tells of itself
 - `intake.py`    arrivals: `watch.py` events, `scan.py` the truth, `settle.py` when (pure), `snapshot.py` its bytes,
-                 `route.py` where to (pure)
+                 `taking.py` many side by side, `route.py` where to (pure), `routing.py` those without a way
 - `lane.py`      the drops of one project, step by step; `work.py` one of them, `index.py` their rows on disk,
                  `journal.py` what they sent
 - `reading.py`   snapshot to rows      `planning.py` rows to plans, with `lookup.py` (questions) and `plan.py` (pure)
-- `dispatch.py`  plans to requests, with `sizes.py` (pure)      `send.py` one request and its proof
-- `outcome.py`, `proof.py`  what an answer means (pure)      `answers.py` what follows      `lost.py` no answer
-- `backoff.py`   when to try again
+- `dispatch.py`  plans to requests, with `sizes.py` (pure); small drops share one      `send.py` sends it
+- `flow.py`      what is in flight      `outcome.py`, `proof.py`  what an answer means (pure)
+- `answers.py`   what follows from it, `proofs.py` from reading back, `lost.py` and `waits.py` from no answer
+- `backoff.py`   when to try again      `side.py` writes to the disk side by side
 - `archive.py`   how a drop ends; `receipt.py`, `papers.py` what it leaves      `dry.py` plans without sending
 
 docs/reference/receipt.md says what users can rely on.
@@ -22,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gen3sync.outbox.dry import Plan
-    from gen3sync.outbox.engine import OnceSummary, Outbox, OutboxStatus
+    from gen3sync.outbox.engine import Outbox
+    from gen3sync.outbox.state import OnceSummary, OutboxStatus
 
 __all__ = ["OnceSummary", "Outbox", "OutboxStatus", "Plan"]
 
-_HOMES = {"Plan": "dry", "OnceSummary": "engine", "Outbox": "engine", "OutboxStatus": "engine"}
+_HOMES = {"Plan": "dry", "OnceSummary": "state", "Outbox": "engine", "OutboxStatus": "state"}
 
 
 def __getattr__(name: str) -> Any:

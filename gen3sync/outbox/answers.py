@@ -24,6 +24,8 @@ from gen3sync.outbox.send import Answer
 from gen3sync.outbox.side import side_by_side
 from gen3sync.outbox.work import Brake, LostAlone, Work
 
+_FAILED = 500
+
 
 @dataclass
 class Consequences:
@@ -51,7 +53,8 @@ class Consequences:
                 case Step.LOST:
                     self._lost(work, answer)
                 case Step.PROVE:
-                    work.brake = Brake.PASSED
+                    if work.brake is not Brake.PULLED:
+                        work.brake = Brake.PASSED
                     self._landed(work, answer)
                 case Step.SORT:
                     self._sort(work, answer)
@@ -122,7 +125,9 @@ class Consequences:
         lane.retrial(work)
         if len(parcel.rows) == 1:
             proven = lane.planner.proven[parcel.chunk.node]
-            work.lost_alone.setdefault(parcel.rows[0].line, LostAlone(0, proven)).times += 1
+            alone = work.lost_alone.setdefault(parcel.rows[0].line, LostAlone(0, proven))
+            alone.times += 1
+            alone.failed += isinstance(answer.reply, Broken) and answer.reply.status == _FAILED
         lane.lost.add(lane.rooms.ledger.requests.get(parcel.request_id))
         lane.planner.locked = lane.lost.keys()
         text = f"no answer to a request with {len(parcel.rows)} rows: {answer.outcome.message}"
@@ -154,7 +159,9 @@ class Consequences:
     def _sort(self, work: Work, answer: Answer) -> None:
         rows, bad = answer.parcel.rows, answer.outcome.rejects
         if work.brake is Brake.ON_TRIAL:
-            work.brake = Brake.PULLED if len(bad) * 2 > len(rows) > 1 else Brake.PASSED
+            # Where nothing is left to be held back, the good rows of the request are all that it would stop.
+            more = self.lane.index.open_count(work.id) > len(rows)
+            work.brake = Brake.PULLED if more and len(bad) * 2 > len(rows) > 1 else Brake.PASSED
         self._refuse(rows, answer)
 
     def _refuse(self, rows: tuple[IndexedRow, ...], answer: Answer) -> None:

@@ -9,11 +9,9 @@ import logging
 import queue
 import random
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +20,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
 from gen3sync.errors import Gen3SyncError
-from gen3sync.files import folder_error, safe_name
+from gen3sync.files import folder_error, remove_leftovers, safe_name
 from gen3sync.ledger import Ledger
 from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.names import Project
@@ -33,8 +31,9 @@ from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.intake import Intake
 from gen3sync.outbox.lane import Lane
 from gen3sync.outbox.left import Left
-from gen3sync.outbox.rooms import Landed, Rooms
+from gen3sync.outbox.rooms import Landed, Rooms, host_name
 from gen3sync.outbox.scan import Found, Outlook
+from gen3sync.outbox.state import OnceSummary, OutboxStatus
 from gen3sync.outbox.taking import Arrival
 from gen3sync.outbox.watch import Marks, Watch
 
@@ -46,26 +45,6 @@ _Result = TypeVar("_Result")
 
 def _nobody(*_told: object) -> None:
     """Nobody wants to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxStatus:
-    """What only the running outbox knows; the rest is in the ledger."""
-
-    settling: int
-    watch: str
-    problem: str = ""
-    progress: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Rows done and rows in all, by drop."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnceSummary:
-    """What one pass did: drops that ended, and those that wait, as they were at its end."""
-
-    ended: tuple[Drop, ...]
-    waiting: tuple[Drop, ...]
-    settling: int = 0
 
 
 class Outbox:
@@ -101,7 +80,7 @@ class Outbox:
             on_landed,
             heartbeat,
             failpoint,
-            _host(),
+            host_name(),
             Left(ledger),
             goodbye,
         )
@@ -131,12 +110,19 @@ class Outbox:
             raise folder_error("The outbox's folders cannot be made", error) from error
         shutil.rmtree(self._rooms.state / _LANES, ignore_errors=True)
         self._intake.recover()
+        threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
         if watch:
             self._watch.start()
             if self._watch.problem:
                 self._warn("watch", self._watch.problem)
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
+
+    def _sweep(self) -> None:
+        """Half-written files of a life that was killed. Beside the rest: archives are large."""
+        outbox = self._rooms.settings.outbox
+        for folder in (outbox.sent, outbox.rejected, self._rooms.state / snapshot.FOLDER):
+            remove_leftovers(folder)
 
     def stop(self, timeout: float = 30.0) -> bool:
         """Takes no more work and finishes what is in flight. False when something still was after `timeout` seconds:
@@ -310,8 +296,3 @@ class Outbox:
     def _warn(self, kind: str, text: str) -> None:
         self._rooms.ledger.events.add(EventLevel.WARNING, kind, text)
         _log.warning("%s", text)
-
-
-def _host() -> str:
-    name = socket.gethostname().split(".")[0]
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40] or "host"

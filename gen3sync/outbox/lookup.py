@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from enum import StrEnum
+from typing import TypeVar
 
 import ijson
 
@@ -37,6 +38,7 @@ from gen3sync.records.merge import ContradictionError
 from gen3sync.records.pglower import pg_lower
 
 Nothing = Refused | Failure
+_Answer = TypeVar("_Answer")
 _AT_ONCE = 500
 _MIXED = 500
 """What the commons answers when it is asked for records of several node types at once."""
@@ -169,6 +171,10 @@ class Lookup:
         if not isinstance(known, dict):
             return known
         return {pg_lower(one.submitter_id) for one in known.values()}
+
+    def later(self, ask: Callable[[], _Answer]) -> Future[_Answer]:
+        """Asks on a thread of the readers."""
+        return self._pool.submit(ask)
 
     def ids(self, node: str, submitter_ids: Sequence[str]) -> dict[str, Known] | Nothing:
         """Ids by key."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.failpoint import FailPoint
@@ -27,8 +28,11 @@ from gen3sync.records.mirror import mirror_row
 from gen3sync.records.rows import Row
 
 BATCH = 1000
-MOST_LOST = 5
-"""Requests with one row alone whose answers were lost, before that row is refused."""
+MOST_LOST = 3
+"""Requests with one row alone whose answers were lost while others landed, before that row is refused."""
+MOST_FAILED = 6
+"""The same where the commons said that it failed, whatever became of others: an hour, at a horizon of ten minutes."""
+_FEW_PARENTS = 200
 _REMEMBERED = 20_000
 """Parents known to be there, per lane; forgotten all at once when there are more."""
 
@@ -64,7 +68,9 @@ class Planner:
         plan_input = [PlanRow(row, desired(row_again(by_drop[row.drop_id], row), node_type)) for row in rows]
         wished = {row.key: row.submitter_id for row in rows}
         many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
+        early = self._ask_early(plan_input, node_type)
         stored = self.lookup.stored(node_type.name, wished, of=many)
+        known = early()
         if isinstance(stored, Refused | Failure):
             return stored
         wanted: set[Parent] = set()
@@ -72,7 +78,7 @@ class Planner:
             record = stored.get(one.row.key)
             found = None if record is None else compare(one.desired, record, node_type)
             wanted.update(needed_parents(one.desired, found, node_type))
-        states = self._parents(wanted)
+        states = self._parents(wanted, known)
         if isinstance(states, Refused | Failure):
             return states
         named = self.lookup.named(ids_to_ask(plan_input, stored))
@@ -117,7 +123,9 @@ class Planner:
     def _kills(self, work: Work, row: IndexedRow) -> bool:
         """Whether it is this row that makes the commons break off: it did each time, while other requests landed."""
         lost = work.lost_alone.get(row.line)
-        return lost is not None and lost.times >= MOST_LOST and self.proven[row.node] > lost.proven
+        if lost is None:
+            return False
+        return lost.failed >= MOST_FAILED or (lost.times >= MOST_LOST and self.proven[row.node] > lost.proven)
 
     def forget_parents(self) -> None:
         """Somebody may have deleted what was there."""
@@ -139,7 +147,30 @@ class Planner:
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
 
-    def _parents(self, wanted: set[Parent]) -> dict[tuple[str, str], ParentState] | Nothing:
+    def _ask_early(self, rows: list[PlanRow], node_type: NodeType) -> Callable[[], dict[str, set[str]]]:
+        """Asks whether parents are there beside the question for the rows themselves: for those of new records, which
+        are asked for in any case. Answers what was found by node, once it is called."""
+        if self.lookup.sight() is not Sight.FULL:
+            return dict
+        by_node: dict[str, dict[str, str]] = {}
+        for one in rows:
+            for parent in needed_parents(one.desired, None, node_type):
+                node, key = parent_key(parent)
+                if key not in self._there.get(node, ()):
+                    by_node.setdefault(node, {})[key] = parent.submitter_id or ""
+        # Of many parents most may belong to rows that turn out to be unchanged.
+        few = {node: keys for node, keys in by_node.items() if len(keys) <= _FEW_PARENTS}
+        asked = {node: self.lookup.later(partial(self.lookup.present, node, keys)) for node, keys in few.items()}
+
+        def found() -> dict[str, set[str]]:
+            answers = {node: answer.result() for node, answer in asked.items()}
+            return {node: keys for node, keys in answers.items() if isinstance(keys, set)}
+
+        return found
+
+    def _parents(
+        self, wanted: set[Parent], known: Mapping[str, set[str]]
+    ) -> dict[tuple[str, str], ParentState] | Nothing:
         states: dict[tuple[str, str], ParentState] = {}
         by_node: dict[str, dict[str, str]] = {}
         for parent in wanted:
@@ -148,7 +179,9 @@ class Planner:
         for node, keys in by_node.items():
             there = self._there.get(node, set())
             asked = {key: sid for key, sid in keys.items() if key not in there}
-            found: set[str] | Nothing = self.lookup.present(node, asked) if asked else set()
+            found: set[str] | Nothing = known[node] & asked.keys() if node in known else set()
+            if asked and node not in known:
+                found = self.lookup.present(node, asked)
             if not isinstance(found, set):
                 return found
             coming = self.index.coming(node, asked.keys() - found) if asked else {}

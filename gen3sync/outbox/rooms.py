@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -60,3 +61,9 @@ class Rooms:
     @property
     def state(self) -> Path:
         return self.settings.state.path
+
+
+def host_name() -> str:
+    """Of this machine, as document names carry it."""
+    name = socket.gethostname().split(".")[0]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40] or "host"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, move, safe_name, unique_path
-from gen3sync.ledger.rows import Drop, DropState, EventLevel, Verdict
+from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox import snapshot
 from gen3sync.outbox.backoff import LOOK_AGAIN
@@ -22,6 +22,9 @@ from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.route import Routed, Unrouted, route
 
 _log = logging.getLogger("gen3sync.outbox")
+_LATE = "late"
+_RECENT = 1000
+"""Drops that are looked through for a later one."""
 _ASK_AGAIN = 60.0
 """Seconds between questions for projects that are newer than what is known."""
 
@@ -44,6 +47,8 @@ class Routing:
             self._next_question = now + _ASK_AGAIN
             self.rooms.catalog.refresh()
             found = self._route(path)
+        if isinstance(found, Routed):
+            self._release(told=False)  # those that came before go before
         return found
 
     def look_again(self) -> None:
@@ -57,12 +62,22 @@ class Routing:
             return
         self._next_look = now + LOOK_AGAIN
         self.rooms.catalog.refresh()
-        for drop in list(self.unrouted.values()):
+        self._release(told=True)
+
+    def _release(self, *, told: bool) -> None:
+        """Delivers what has a way now; `told`: writes down anew why others have none."""
+        for drop in sorted(self.unrouted.values(), key=lambda one: one.id):
             found = self._route(drop.path)
             if isinstance(found, Unrouted):
+                if not told:
+                    continue
                 later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
                 reason = f"{found.what} {found.remedy}"
                 self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=reason)
+                continue
+            if self._overtaken(drop, found.project):
+                if told:
+                    self._late(drop, found)
                 continue
             Journal((self.rooms.state / drop.snapshot).parent).note("route", by=found.by)
             del self.unrouted[drop.id]
@@ -76,6 +91,41 @@ class Routing:
                 next_attempt_at=None,
             )
             self.deliver(routed)
+
+    def _overtaken(self, drop: Drop, project: Project) -> bool:
+        """Whether a file that came later is already on its way, or has been, to the same project."""
+        return any(
+            other.id > drop.id
+            and (other.program, other.project) == (project.program, project.code)
+            and other.verdict not in (Verdict.REJECTED, Verdict.SUPERSEDED)
+            for other in self.rooms.ledger.drops.recent(_RECENT)
+        )
+
+    def _late(self, drop: Drop, found: Routed) -> None:
+        """A later drop never overtakes an earlier one on the same record, so the earlier one does not go any more as
+        if nothing had come after it: only when a person says so, and then as an arrival of that moment."""
+        drops, now = self.rooms.ledger.drops, self.rooms.clock.now()
+        said = drops.get(drop.id)
+        if said.error_class == _LATE and said.next_attempt_at is None:
+            Journal((self.rooms.state / drop.snapshot).parent).note("route", by=found.by)
+            with self.rooms.ledger.together():
+                new = NewDrop(path=drop.path, sha256=drop.sha256, size=drop.size, snapshot=drop.snapshot)
+                new = replace(new, program=found.project.program, project=found.project.code, source=drop.source)
+                again = drops.add(replace(new, allow_erase=said.allow_erase))
+                reason = f"It came before other files and was sent after them, as drop {again.id}."
+                drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason, error_class="")
+            del self.unrouted[drop.id]
+            self.deliver(again)
+            return
+        name = printable(drop.path)
+        reason = (
+            f"Files that came later have gone to {found.project} before its way was known: sent now, it could put "
+            f"older values over newer ones. `gen3sync retry {name}` sends it all the same; or drop it again."
+        )
+        if said.error_class != _LATE:
+            self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{name}: parked: {reason}", drop_id=drop.id)
+        later = now + timedelta(seconds=LOOK_AGAIN)
+        drops.update(drop.id, reason=reason, error_class=_LATE, next_attempt_at=later)
 
     def end(self, drop: Drop, why: str) -> bool:
         """Ends a drop without a way. Nothing of it was ever sent; its content is kept all the same."""

@@ -42,6 +42,8 @@ class LostAlone:
 
     times: int
     proven: int
+    failed: int = 0
+    """Of these, how often the commons did answer, but that it failed (500)."""
 
 
 @dataclass(slots=True)
