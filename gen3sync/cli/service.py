@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gen3sync.cli.invocation import Invocation, pass_invocation, shared_options
-from gen3sync.cli.standing import Standing, folder_commands, stands
+from gen3sync.cli.standing import Standing, chosen_group, folder_commands, stands
 from gen3sync.cli.units import HEADER, Kind, Needs, Service, files, is_at_home, writable
 from gen3sync.errors import ConfigError, ExitCode, UsageError
 from gen3sync.files import FilesystemKind, filesystem_kind, folder_error, write_atomic
@@ -231,7 +231,8 @@ def _commands(place: Place, settings: Settings | None, *, missing: bool) -> list
         if not PurePosixPath(settings.state.path).is_relative_to(_state(it)):
             mine.append(settings.state.path)
             steps.append(f'# better: [state] path = "{_state(it)}" in {it.config}; systemd makes that folder')
-        steps += folder_commands(place.root, mine)
+        drop_ins = [place.on_disk(it.units / f"{it.kind}@{instance}.service.d") for instance in ("", it.name)]
+        steps += folder_commands(place.root, mine, chosen_group(drop_ins))
     steps += ["systemctl daemon-reload", f"systemctl enable --now {it.enabled}"]
     if it.kind is Kind.ONCE:
         return [*steps, f"systemctl list-timers {it.enabled}"]

@@ -27,20 +27,33 @@ def stands(path: Path, text: str) -> Standing:
         return Standing.OTHER
 
 
-def folder_commands(root: Path, folders: Sequence[Path]) -> Iterator[str]:
-    """What a person must do so that the service's user can write into `folders`; nothing where it can."""
-    ids = _ids(root)
+def chosen_group(drop_ins: Sequence[Path]) -> str:
+    """The group the service runs as, where the site's own lines say another than the unit (examples/shared-group.conf).
+
+    `drop_ins` are folders, those that count more last.
+    """
+    group = USER
+    for path in [path for folder in drop_ins for path in sorted(folder.glob("*.conf"))]:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("Group="):
+                group = line.removeprefix("Group=").strip() or USER
+    return group
+
+
+def folder_commands(root: Path, folders: Sequence[Path], group: str = USER) -> Iterator[str]:
+    """What a person must do so that the service can write into `folders`; nothing where it can."""
+    ids = _ids(root, group)
     for folder in dict.fromkeys(folders):
         there = root / folder.relative_to("/")
         if not there.is_dir():
             # 2770: what is dropped here belongs to the group, whoever drops it.
-            yield f"install -d -o {USER} -g {USER} -m 2770 {folder}"
+            yield f"install -d -o {USER} -g {group} -m 2770 {folder}"
         elif ids is None or not _may_write(there.stat().st_mode, there.stat().st_uid, there.stat().st_gid, ids):
-            yield f"chown -R {USER}:{USER} {folder} && chmod 2770 {folder}"
+            yield f"chown -R {USER}:{group} {folder} && chmod 2770 {folder}"
 
 
-def _ids(root: Path) -> tuple[int, frozenset[int]] | None:
-    """User id and groups of the service's user in that machine's own files, or None before there is one."""
+def _ids(root: Path, group: str) -> tuple[int, frozenset[int]] | None:
+    """User id and groups of the service's processes in that machine's own files, or None before there is one."""
     try:
         users = [line.split(":") for line in (root / "etc/passwd").read_text(encoding="utf-8").splitlines()]
         groups = [line.split(":") for line in (root / "etc/group").read_text(encoding="utf-8").splitlines()]
@@ -49,8 +62,8 @@ def _ids(root: Path) -> tuple[int, frozenset[int]] | None:
     found = next((user for user in users if user[0] == USER and len(user) > 3), None)
     if found is None:
         return None
-    own = {int(found[3])} | {int(group[2]) for group in groups if len(group) > 3 and USER in group[3].split(",")}
-    return int(found[2]), frozenset(own)
+    mine = (each for each in groups if len(each) > 3 and (each[0] in (USER, group) or USER in each[3].split(",")))
+    return int(found[2]), frozenset(int(each[2]) for each in mine)
 
 
 def _may_write(mode: int, owner: int, group: int, ids: tuple[int, frozenset[int]]) -> bool:

@@ -218,6 +218,29 @@ def test_an_inbox_that_is_unmounted(instance: Make, machine: Machine) -> None:
     assert lab.show("ActiveState") == "active"
 
 
+@pytest.mark.parametrize("example", ["private-users", "shared-group", "encrypted-key"])
+def test_examples_at_work(instance: Make, machine: Machine, example: str) -> None:
+    lab = instance(example)
+    if example == "shared-group":
+        machine.run("groupadd", "-f", "lab")
+    if example == "encrypted-key":
+        sealed = f"/etc/gen3sync/{example}.key.cred"
+        machine.run("systemd-creds", "encrypt", "--with-key=host", "--name=api-key", lab.key, sealed)
+    lab.install()
+    dropins = f"/etc/systemd/system/{lab.unit}.service.d"
+    machine.run("mkdir", "-p", dropins)
+    machine.run("cp", f"/opt/source/systemd/examples/{example}.conf", dropins)
+    lab.start()
+    if example == "encrypted-key":
+        machine.path(lab.key).unlink()
+        lab.systemctl("restart")
+    lab.drop("EXAMPLE")
+    lab.landed("EXAMPLE")
+    if example == "shared-group":
+        lab.mirrored("EXAMPLE")
+        assert machine.run("stat", "-c", "%G", f"/srv/{example}/inbox/DEV/test/study.tsv") == "lab"
+
+
 def test_passes_by_a_timer_instead_of_a_daemon(instance: Make, machine: Machine) -> None:
     lab = instance("once")
     lab.start("--once")

@@ -89,6 +89,14 @@ def test_a_key_named_in_the_configuration_is_not_asked_of_systemd(tmp_path: Path
     assert "lab.key.json" not in said
 
 
+def test_a_group_of_the_lab_s_own_is_kept(tmp_path: Path) -> None:
+    install(tmp_path)
+    drop_ins = tmp_path / "etc/systemd/system/gen3sync@lab.service.d"
+    (drop_ins / "shared-group.conf").write_bytes((SOURCE / "systemd/examples/shared-group.conf").read_bytes())
+    said = install(tmp_path, config=CONFIG.format(inbox="/srv/lab/inbox")).out
+    assert "install -d -o gen3sync -g lab -m 2770 /srv/lab/outbox" in said
+
+
 def test_a_broken_configuration_is_told(tmp_path: Path) -> None:
     said = install(tmp_path, config="[outbox]\npath = 7\n").out
     assert "! /etc/gen3sync/lab.toml cannot be used yet:" in said
