@@ -142,8 +142,11 @@ def _tell(invocation: Invocation, what: str, remedy: str, code: int) -> int:
         click.echo(json.dumps({"error": what, "remedy": remedy, "exit_code": int(code)}, ensure_ascii=False), err=True)
     else:
         # What cannot be shown in colour stands without it: click asks the terminal, NO_COLOR asks us.
-        label = click.style("error:", fg="red", bold=True)
-        click.echo(f"{label} {what}", err=True, color=invocation.colour)
-        if remedy:
-            click.echo(f"{click.style('  try:', fg='green')} {remedy}", err=True, color=invocation.colour)
+        first, *more = what.splitlines() or [""]
+        invocation.paragraph(first, mark=click.style("error:", fg="red", bold=True), indent=7, err=True)
+        for line in more:
+            invocation.paragraph(line.strip(), indent=2, err=True)
+        for number, line in enumerate(remedy.splitlines()):
+            mark = click.style("  try:", fg="green") if not number else ""
+            invocation.paragraph(line, mark=mark, indent=7, err=True)
     return int(code)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
-
 import click
 
 from gen3sync.cli.checks import ORDER, Level, Report, Site, examine
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.errors import ExitCode
-from gen3sync.names import printable
 
 _MARK = {Level.OK: ("ok", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("FAIL", "red")}
 
@@ -48,24 +43,11 @@ def _say(invocation: Invocation, report: Report) -> None:
     for finding in report.findings:
         word, colour = _MARK[finding.level]
         first, *more = finding.what.splitlines() or [""]
-        paragraph(invocation, f"{report.title}: {first}", mark=click.style(word.center(5), fg=colour), indent=6)
+        invocation.paragraph(f"{report.title}: {first}", mark=click.style(word.center(5), fg=colour), indent=6)
         for line in more:
-            paragraph(invocation, line.strip(), indent=8)
+            invocation.paragraph(line.strip(), indent=8)
         if finding.remedy:
-            paragraph(invocation, finding.remedy, mark="      " + click.style("try:", fg="green"), indent=11)
-
-
-def paragraph(invocation: Invocation, text: str, *, indent: int, mark: str = "") -> None:
-    """`text` after its mark, broken between words at the terminal's width; in one line where none is looked at."""
-    said = printable(text, 1000)
-    if sys.stdout.isatty():
-        columns = max(40, shutil.get_terminal_size().columns)
-        lines = textwrap.wrap(said, columns - indent, break_long_words=False, break_on_hyphens=False) or [""]
-    else:
-        lines = [said]
-    invocation.say(f"{mark} {lines[0]}" if mark else " " * indent + lines[0])
-    for line in lines[1:]:
-        invocation.say(" " * indent + line)
+            invocation.paragraph(finding.remedy, mark="      " + click.style("try:", fg="green"), indent=11)
 
 
 def _plain(report: Report) -> dict[str, object]:

@@ -6,6 +6,9 @@ Finding the configuration is `config.py`'s; this file only carries what the comm
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from gen3sync.names import printable
 
 if TYPE_CHECKING:
     from gen3sync.config import Settings
@@ -43,6 +48,20 @@ class Invocation:
     def say(self, text: str = "", *, err: bool = False) -> None:
         """One line for people."""
         click.echo(text, err=err, color=self.colour)
+
+    def paragraph(self, text: str, *, indent: int, mark: str = "", err: bool = False) -> None:
+        """`text` after its mark, broken between words at the terminal's width; one line where nobody looks.
+
+        Lines after the first, and the first without a mark, stand `indent` columns in.
+        """
+        said = printable(text, 2000)
+        lines = [said]
+        if (sys.stderr if err else sys.stdout).isatty():
+            columns = max(40, shutil.get_terminal_size().columns) - indent
+            lines = textwrap.wrap(said, columns, break_long_words=False, break_on_hyphens=False) or [said]
+        self.say(f"{mark} {lines[0]}" if mark else " " * indent + lines[0], err=err)
+        for line in lines[1:]:
+            self.say(" " * indent + line, err=err)
 
     def emit(self, data: object) -> None:
         """The whole answer for programs, as JSON on standard output."""

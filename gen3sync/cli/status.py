@@ -38,7 +38,8 @@ def status(invocation: Invocation, watch: bool, bound: float | None) -> int:
         if invocation.json:
             invocation.emit({"health": "down", "reasons": [error.what], "age_seconds": None, "status": None})
         else:
-            invocation.say(f"gen3sync is DOWN. {error.what}\n{error.remedy}")
+            invocation.paragraph(f"gen3sync is DOWN. {error.what}", indent=0)
+            invocation.paragraph(error.remedy, indent=0)
         return ExitCode.DOWN
     judgement = judge(known, datetime.now(UTC), alive=process_alive(known))
     if invocation.json:

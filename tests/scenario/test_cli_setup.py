@@ -202,4 +202,14 @@ def test_a_fault_reaches_a_running_sandbox(config: Path, sandbox: Sandbox) -> No
     answer = call("sandbox", "fault", "answer", "status=403", "times=9", "path=graphql", "--url", sandbox.url)
     assert answer.code == 0, answer.err
     assert call("graphql", "{project{id}}", "-c", config).code == 77
-    assert call("sandbox", "fault", "nonsense", "--url", sandbox.url).code == 69
+    nonsense = call("sandbox", "fault", "nonsense", "--url", sandbox.url)
+    assert nonsense.code == 69
+    assert "there is no fault 'nonsense'; there are " in nonsense.err
+    assert "token_lifetime" in nonsense.err
+
+
+def test_rights_are_taken_by_name_from_the_command_line(config: Path, sandbox: Sandbox) -> None:
+    denied = call("sandbox", "fault", "deny", "project=DEV-test", "methods=create,update", "--url", sandbox.url)
+    assert denied.code == 0, denied.err
+    assert "read DEV/test" not in checked(call("check", "--json", "-c", config), "permissions")[0]
+    assert call("export", "DEV/test", "--node", "study", "-c", config).code == 0

@@ -10,11 +10,17 @@ import re
 from typing import Any
 
 from gen3sync.sandbox.commons import Call
-from gen3sync.sandbox.faults import Faults
+from gen3sync.sandbox.faults import Faults, Kind
 from gen3sync.sandbox.message import Response, failure, json_response
 from gen3sync.sandbox.store import Record
 from gen3sync.sandbox.transactions import Transaction
 from gen3sync.sandbox.writing import foreign_delete, foreign_write
+
+_CHANGES = (
+    *("clear", "settings", "real_costs", "graphql", "token_lifetime", "clock"),
+    *("revoke_key", "deny", "allow", "project_state", "release"),
+)
+"""What `apply` does besides faults; named where a kind is not known."""
 
 
 def route(call: Call, parts: tuple[str, ...]) -> Response:
@@ -51,8 +57,10 @@ def route(call: Call, parts: tuple[str, ...]) -> Response:
                 return json_response({"transaction_id": gone})
             case ("POST", "api-key"):
                 return json_response(commons.tokens.api_key(float(_body(call).get("lifetime", 2_592_000))))
-    except (ValueError, TypeError, KeyError, re.error) as error:
-        raise failure(400, f"{type(error).__name__}: {error}") from None
+    except KeyError as error:
+        raise failure(400, f"{error.args[0]!r} is missing or unknown") from None
+    except (ValueError, TypeError, re.error) as error:
+        raise failure(400, str(error)) from None
     raise failure(404, "the sandbox has no such control; see docs/reference/sandbox.md")
 
 
@@ -90,6 +98,8 @@ def apply(call: Call, given: dict[str, Any]) -> dict[str, Any]:
             commons.tokens.revoke()
         case "deny":
             methods = given.get("methods") or ["read", "create", "update", "delete", "release"]
+            if isinstance(methods, str):
+                methods = methods.replace(",", " ").split()
             commons.permissions.deny(str(given["project"]), frozenset(methods))
         case "allow":
             commons.permissions.allow(given.get("project"))
@@ -119,6 +129,9 @@ def _add(faults: Faults, kind: str, given: dict[str, Any]) -> Any:
             return faults.stall_export(**given).fault
         case "hold":
             return faults.hold(given.pop("point"), **given).fault
+    if kind not in set(Kind):
+        known = sorted({*Kind, *_CHANGES})
+        raise ValueError(f"there is no fault {kind!r}; there are {', '.join(known)}")
     return faults.add(kind, **given)
 
 
