@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from gen3sync.clock import Clock, SystemClock
 from gen3sync.errors import ExitCode, Gen3SyncError, LockedError, TemporaryError
-from gen3sync.status import DaemonState, process_alive, read_status
+from gen3sync.health import process_alive
+from gen3sync.status import DaemonState, read_status
 
 if TYPE_CHECKING:
     from gen3sync.cli.invocation import Invocation

@@ -11,16 +11,9 @@ from datetime import datetime
 import click
 
 from gen3sync.cli.words import count, fit, sentence, span, width
+from gen3sync.health import Health, Judgement
 from gen3sync.names import printable
-from gen3sync.status import (
-    DropStatus,
-    EndedStatus,
-    Health,
-    Judgement,
-    MirrorStatus,
-    Status,
-    moment,
-)
+from gen3sync.status import DropStatus, EndedStatus, MirrorStatus, Status, moment
 
 COLUMNS = 80
 _COLOUR = {

@@ -16,7 +16,8 @@ import click
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
-from gen3sync.status import Status, judge, process_alive, read_status
+from gen3sync.health import judge, process_alive
+from gen3sync.status import Status, read_status
 
 
 @verb("status", short_help="How things are: drops, mirrors, key, commons.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gen3sync.status import Judgement, Status, moment
+from gen3sync.health import Judgement
+from gen3sync.status import Status, moment
 
 
 def status_line(status: Status, judgement: Judgement, now: datetime) -> str:

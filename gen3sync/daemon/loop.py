@@ -31,7 +31,8 @@ from gen3sync.daemon.orders import Orders
 from gen3sync.daemon.vigil import Vigil, begin_life, end_life
 from gen3sync.errors import ExitCode, FolderError, Gen3SyncError, LedgerError, LockedError
 from gen3sync.files import folder_error, write_atomic
-from gen3sync.status import FILE, DaemonState, Status, judge
+from gen3sync.health import judge
+from gen3sync.status import FILE, DaemonState, Status
 from gen3sync.systemd import Notifier
 
 log = logging.getLogger(__name__)

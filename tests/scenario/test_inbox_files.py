@@ -12,8 +12,8 @@ import pytest
 from gen3sync.cli import _run
 from gen3sync.cli.invocation import Invocation
 from gen3sync.clock import ManualClock
+from gen3sync.health import Health
 from gen3sync.ledger import Outcome
-from gen3sync.status import Health
 from tests.scenario.inbox_house import House, house, study, subjects
 from tests.scenario.mirror_faults.kit import read
 

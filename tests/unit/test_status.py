@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.errors import Gen3SyncError
+from gen3sync.health import Health, judge, process_alive
 from gen3sync.status import (
     FILE,
     CommonsStatus,
@@ -17,15 +18,12 @@ from gen3sync.status import (
     DropStatus,
     EndedStatus,
     EventStatus,
-    Health,
     InboxStatus,
     KeyStatus,
     MirrorStatus,
     OutboxStatus,
     ParkedStatus,
     Status,
-    judge,
-    process_alive,
     read_status,
 )
 

@@ -14,6 +14,7 @@ from gen3sync.clock import ManualClock
 from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.line import status_line
 from gen3sync.daemon.vigil import Vigil, begin_life, end_life
+from gen3sync.health import judge
 from gen3sync.ledger import open_ledger
 from gen3sync.status import (
     CommonsStatus,
@@ -26,7 +27,6 @@ from gen3sync.status import (
     OutboxStatus,
     ParkedStatus,
     Status,
-    judge,
 )
 from gen3sync.systemd import Notifier
 

@@ -21,9 +21,10 @@ import click
 from gen3sync.cli.invocation import Invocation
 from gen3sync.cli.screen import render
 from gen3sync.errors import Gen3SyncError
+from gen3sync.health import judge, process_alive
 from gen3sync.names import printable
 from gen3sync.sandbox import Sandbox
-from gen3sync.status import Status, judge, process_alive, read_status
+from gen3sync.status import Status, read_status
 
 PROJECT = "DEV-test"
 _CONFIG = """\

@@ -23,9 +23,10 @@ from gen3sync.cli.words import span
 from gen3sync.clock import ManualClock
 from gen3sync.daemon.gather import Live, gather
 from gen3sync.files import TEMPORARY_MARK
+from gen3sync.health import Health, judge
 from gen3sync.inbox.index import INDEX
 from gen3sync.ledger import Outcome
-from gen3sync.status import DaemonState, Health, MirrorStatus, Status, judge
+from gen3sync.status import DaemonState, MirrorStatus, Status
 from tests.scenario.inbox_house import House, house, study
 
 ONE = [{"projects": ["DEV-*"], "nodes": ["study"], "every": "1h"}]

@@ -7,7 +7,8 @@ import click
 
 from gen3sync.cli.screen import render
 from gen3sync.cli.words import width
-from gen3sync.status import DropStatus, MirrorStatus, Status, judge
+from gen3sync.health import judge
+from gen3sync.status import DropStatus, MirrorStatus, Status
 from tests.unit.test_status import NOW, at, example
 
 

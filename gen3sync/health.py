@@ -1,0 +1,102 @@
+"""How well things are, weighed from what status.json says: for people, for monitors and for exit codes.
+
+Pure but for one look whether the daemon's process lives. Imports nothing heavy, as `status.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gen3sync.errors import ExitCode
+from gen3sync.status import DaemonState, Status, moment
+
+STALE_AFTER = 60.0
+"""Seconds without a new status after which a daemon counts as down; it writes at least every 15 s."""
+KEY_WARNING = 7 * 86400.0
+"""Seconds before a key's expiry from which status is degraded: a person must make a new one."""
+
+
+class Health(StrEnum):
+    """How things are, for people and for monitors."""
+
+    WELL = "well"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return {"well": ExitCode.OK, "degraded": ExitCode.DEGRADED, "down": ExitCode.DOWN}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How things are, how old the news is in seconds, and one sentence for each thing that is not well."""
+
+    health: Health
+    age: float
+    reasons: tuple[str, ...]
+
+
+def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
+    """Weighs a status. `alive` says whether the daemon's process exists (see `process_alive`)."""
+    age = max(0.0, (now - moment(status.written_at)).total_seconds())
+    reasons = []
+    down = True
+    if status.daemon.state is DaemonState.STOPPED:
+        reasons.append("the daemon was stopped")
+    elif not alive:
+        reasons.append("the daemon ended without saying so")
+    elif age > STALE_AFTER:
+        reasons.append(f"the daemon has not written its status for {int(age)} s")
+    else:
+        down = False
+    reasons += _worries(status, now)
+    return Judgement(Health.DOWN if down else Health.DEGRADED if reasons else Health.WELL, age, tuple(reasons))
+
+
+def _worries(status: Status, now: datetime) -> list[str]:
+    reasons = []
+    if status.daemon.problem:
+        reasons.append(status.daemon.problem)
+    if status.commons.reachable is False:
+        reasons.append(f"the commons does not answer: {status.commons.problem}".rstrip(": "))
+    if status.key.problem:
+        reasons.append(status.key.problem)
+    elif status.key.key_expires_at:
+        left = (moment(status.key.key_expires_at) - now).total_seconds()
+        if left <= 0:
+            reasons.append("the API key has expired: make a new one on the commons' profile page")
+        elif left < KEY_WARNING:
+            days = int(left // 86400)
+            when = f"in {days} day{'s' * (days != 1)}" if days else "today"
+            reasons.append(f"the API key expires {when}: make a new one on the commons' profile page")
+    reasons += [f"{parked.project} is parked: {parked.reason}" for parked in status.outbox.parked_projects]
+    parked_drops = sum(drop.state == "parked" for drop in status.outbox.open)
+    if parked_drops:
+        reasons.append(f"{parked_drops} drop{'s' * (parked_drops != 1)} parked")
+    for outcome in ("failed", "guarded"):
+        bad = sum(mirror.outcome == outcome for mirror in status.inbox.mirrors)
+        if bad:
+            reasons.append(f"{bad} mirror{'s' * (bad != 1)} {outcome}")
+    # A mirror that was never there is either on its way or counted as failed.
+    old = sum(mirror.stale and mirror.checked_at is not None for mirror in status.inbox.mirrors)
+    if old:
+        reasons.append(f"{old} mirror{'s' * (old != 1)} older than {'they' if old != 1 else 'it'} should be")
+    return reasons + list(status.inbox.problems)
+
+
+def process_alive(status: Status) -> bool:
+    """Whether the process that wrote the status exists. On another host nobody can tell, so age must decide."""
+    if status.daemon.host != socket.gethostname():
+        return True
+    try:
+        os.kill(status.daemon.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it runs as another user
+    return True
