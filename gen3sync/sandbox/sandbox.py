@@ -15,8 +15,9 @@ from gen3sync.sandbox.clock import iso
 from gen3sync.sandbox.commons import Commons
 from gen3sync.sandbox.dictionary import Dictionary
 from gen3sync.sandbox.faults import Faults
+from gen3sync.sandbox.listener import Listener
 from gen3sync.sandbox.requestlog import LoggedRequest
-from gen3sync.sandbox.server import Server
+from gen3sync.sandbox.server import Handler
 from gen3sync.sandbox.small_dictionary import small_dictionary
 from gen3sync.sandbox.store import Record
 from gen3sync.sandbox.synthetic import Synthetic
@@ -50,7 +51,7 @@ class Sandbox:
         self.commons = Commons(_dictionary(dictionary), username, keep_bodies)
         for project_id in projects:
             self.add_project(project_id, availability_type=availability)
-        self._server = Server(port, self.commons)
+        self._server = Listener(port, self.commons, Handler)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.commons.tokens.issuer = f"{self.url}/user"
@@ -142,12 +143,12 @@ class Sandbox:
     def records(self, project_id: str, node: str) -> list[dict[str, Any]]:
         """Records as stored, in the order of writing: properties, `id`, `type`, links as lists of parents' ids."""
         with self.commons.changed:
-            return [_as_dict(record) for record in self.commons.store.table(project_id, node)]
+            return [record.as_dict() for record in self.commons.store.table(project_id, node)]
 
     def record(self, project_id: str, node: str, submitter_id: str) -> dict[str, Any] | None:
         """One record by submitter_id in any case."""
         found = self.commons.store.find(project_id, node, submitter_id)
-        return _as_dict(found) if found else None
+        return found.as_dict() if found else None
 
     def count(self, project_id: str, node: str) -> int:
         with self.commons.changed:
@@ -295,8 +296,3 @@ def _dictionary(given: Dictionary | Mapping[str, Any] | Path | str | None) -> Di
         case str() | Path():
             return Dictionary.load(Path(given))
     return Dictionary(given)
-
-
-def _as_dict(record: Record) -> dict[str, Any]:
-    links = {name: list(ids) for name, ids in record.links.items()}
-    return {**record.props, **links, "id": record.id, "type": record.node}

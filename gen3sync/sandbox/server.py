@@ -13,12 +13,13 @@ import threading
 from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gen3sync.sandbox.commons import Call, Commons, Killed
 from gen3sync.sandbox.faults import Kind, Point
+from gen3sync.sandbox.listener import Listener
 from gen3sync.sandbox.mangle import mangle, planned_answer
 from gen3sync.sandbox.message import HTTPFailure, Request, Response
 from gen3sync.sandbox.pages import nginx_error, service_failure
@@ -30,53 +31,6 @@ _REQUEST_LINE_LIMIT = 4094
 _GRAPHQL = ("/api/v0/submission/graphql", "/v0/submission/graphql", "/api/v0/submission/getschema")
 
 
-class Server(ThreadingHTTPServer):
-    """Loopback only. Remembers its connections so that stopping can end idle ones at once."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    allow_reuse_address = True
-
-    def __init__(self, port: int, commons: Commons) -> None:
-        self.commons = commons
-        self.connections: set[socket.socket] = set()
-        self.threads: set[threading.Thread] = set()
-        self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        thread = threading.Thread(
-            target=self._serve, args=(request, client_address), name="sandbox-request", daemon=True
-        )
-        with self._guard:
-            self.connections.add(request)
-            self.threads.add(thread)
-        thread.start()
-
-    def _serve(self, request: Any, client_address: Any) -> None:
-        try:
-            # A client that goes away in the middle is one of the things this server exists for.
-            with contextlib.suppress(OSError):
-                self.finish_request(request, client_address)
-        finally:
-            with self._guard:
-                self.connections.discard(request)
-                self.threads.discard(threading.current_thread())
-            with contextlib.suppress(OSError):
-                self.shutdown_request(request)
-
-    def end_connections(self) -> None:
-        """Wakes threads that wait for a next request, then waits for all of them."""
-        with self._guard:
-            connections, threads = list(self.connections), list(self.threads)
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(timeout=5)
-
-
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -85,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = 65_536
-    server: Server
+    server: Listener
 
     def log_message(self, format: str, *args: Any) -> None:
         """The request log is requestlog.py's; nothing is printed."""

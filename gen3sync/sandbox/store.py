@@ -40,6 +40,11 @@ class Record:
     def submitter_id(self) -> str | None:
         return self.props.get("submitter_id")
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in one dictionary, for tests and people: properties, parents' ids by link name, id and type."""
+        links = {name: list(ids) for name, ids in self.links.items()}
+        return {**self.props, **links, "id": self.id, "type": self.node}
+
 
 @dataclass
 class Project:

@@ -18,12 +18,7 @@ from gen3sync.sandbox.links import check_links, resolve_links
 from gen3sync.sandbox.schema import problems
 from gen3sync.sandbox.store import Record, Store, pg_lower
 from gen3sync.sandbox.transactions import State, Transaction, TransactionLog
-
-INTERNAL = "Internal server error. Sorry, something unexpected went wrong!"
-DRY_RUN_MESSAGE = (
-    "Transaction would have been successful. User selected dry run option, transaction aborted, no data written to"
-    " database."
-)
+from gen3sync.sandbox.words import INTERNAL, said
 
 
 class IntegrityError(Exception):
@@ -286,15 +281,7 @@ class Upload:
 
     @property
     def message(self) -> str:
-        invalid = sum(not entity.valid for entity in self.entities)
-        if self.success:
-            return DRY_RUN_MESSAGE if self.entry.is_dry_run else "Transaction successful."
-        reasons = []
-        if invalid:
-            reasons.append(f"{invalid} invalid {'entities' if invalid > 1 else 'entity'}")
-        if self.errors:
-            reasons.append(f"{len(self.errors)} transactional error(s)")
-        return f"Transaction aborted due to {' and '.join(reasons)}."
+        return said(len(self.entities) - len(self.valid_entities), len(self.errors), dry_run=self.entry.is_dry_run)
 
     def body(self) -> dict[str, Any]:
         """The answer's body as of now."""
