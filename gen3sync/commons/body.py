@@ -16,6 +16,9 @@ from gen3sync.commons.faults import fault_of
 from gen3sync.commons.replies import Broken, BrokenCause
 
 _WIRE = 64 * 1024
+# Compressed bytes are taken in small portions: 64 KB of them are thousands of records, which would be worked on only
+# after the last one has come instead of while the server writes the next.
+_PACKED = 4 * 1024
 # Deflate cannot exceed 1032:1. Exports of identical rows reach some 100:1; only a bomb sits at the top.
 _RATIO = 900
 _RATIO_FROM = 8 * 1024 * 1024
@@ -78,7 +81,7 @@ class Body:
             data = self._wire(min(size, _WIRE))
             self._finished = not data
             return data
-        waiting = self._waiting or self._wire(_WIRE)
+        waiting = self._waiting or self._wire(_PACKED)
         if not waiting:
             if not self._inflate.eof and self.received:
                 raise BodyError(self._broken("a compressed body that ends too early"))

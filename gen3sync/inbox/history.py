@@ -25,10 +25,13 @@ from gen3sync.names import Project
 CHANGES = "changes.jsonl"
 KEPT_FOR = timedelta(days=400)
 _FORMAT = 1
+# As one: each statement by itself would wait for the disk.
 _SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE run(at INTEGER PRIMARY KEY, rows INTEGER NOT NULL, whole INTEGER NOT NULL);
 CREATE TABLE change(at INTEGER, kind TEXT, id TEXT, submitter_id TEXT, columns TEXT, PRIMARY KEY(at, id)) WITHOUT ROWID;
 PRAGMA user_version={_FORMAT};
+COMMIT;
 """
 
 
