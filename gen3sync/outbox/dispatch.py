@@ -45,7 +45,9 @@ class Dispatcher:
 
     def ask_newest(self, lookup: Lookup) -> None:
         """Asks for the newest transaction, beside other questions, and once: later ones are learnt from answers."""
-        if self._asked is None:
+        if self.newest_transaction is None:
+            self.newest_transaction = lookup.newest
+        if self._asked is None and self.newest_transaction is None:
             self._asked = self.rooms.readers.submit(lookup.newest_transaction)
 
     def _log_mark(self) -> int | None:

@@ -40,6 +40,7 @@ from gen3sync.records.pglower import pg_lower
 Nothing = Refused | Failure
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 500
+"""Records asked for by id in one question."""
 _MIXED = 500
 """What the commons answers when it is asked for records of several node types at once."""
 _MOST_QUESTIONS = 64
@@ -66,6 +67,8 @@ class Lookup:
         self._counts: dict[str, int] = {}
         self._outdated: set[tuple[str, str]] = set()
         """Records of the stock that were written since."""
+        self.newest: int | None = None
+        """The newest transaction when the project was first seen; None where that was not told."""
         self.why = ""
         """Why sight is less than full, for the receipt."""
 
@@ -77,6 +80,7 @@ class Lookup:
         seen = queries.signature(self._client, self._project, [node] if node else [])
         match seen:
             case Signature():
+                self.newest = seen.newest
                 part = seen.node(node) if node else None
                 self._counted = (node, part.count) if node and part else None
                 return self._set(Sight.FULL, "")
@@ -135,7 +139,8 @@ class Lookup:
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Record] | Nothing:
         """Records of one node by key of their submitter_id."""
-        parts = [list(ids[i : i + _AT_ONCE]) for i in range(0, len(ids), _AT_ONCE)]
+        size = -(-len(ids) // max(1, -(-len(ids) // _AT_ONCE)))  # as few questions as need be, and of one size
+        parts = [list(ids[i : i + size]) for i in range(0, len(ids), size or 1)]
         records: dict[str, Record] = {}
         answers = self._map(lambda some: self._client.export_records(self._project, some), parts)
         for answer in answers:
@@ -165,12 +170,18 @@ class Lookup:
     def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing:
         """Keys of those `submitter_ids` (by key) that are stored. Where nothing can be seen all are taken to be: the
         commons itself checks links."""
-        if self.sight() is not Sight.FULL:
+        if self.seen and self.sight() is not Sight.FULL:
             return set(submitter_ids)
         known = queries.find_ids(self._client, self._project, node, submitter_ids.values())
         if not isinstance(known, dict):
             return known
         return {pg_lower(one.submitter_id) for one in known.values()}
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is known how well the project can be seen."""
+        with self._lock:
+            return self._sight is not None
 
     def later(self, ask: Callable[[], _Answer]) -> Future[_Answer]:
         """Asks on a thread of the readers."""

@@ -147,10 +147,23 @@ class Planner:
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
 
+    def early(self, work: Work, dictionary: Dictionary) -> Callable[[], dict[str, set[str]]]:
+        """Asks for the parents of the next batch before anything else is known; see `remember`."""
+        rows = self.index.batch(work.id, RowState.NEW, BATCH)
+        if not rows:
+            return dict
+        node_type = dictionary.nodes[rows[0].node]
+        return self._ask_early([PlanRow(row, desired(row_again(work, row), node_type)) for row in rows], node_type)
+
+    def remember(self, found: Mapping[str, Collection[str]]) -> None:
+        """Parents that are there."""
+        for node, keys in found.items():
+            self._remember(node, keys)
+
     def _ask_early(self, rows: list[PlanRow], node_type: NodeType) -> Callable[[], dict[str, set[str]]]:
         """Asks whether parents are there beside the question for the rows themselves: for those of new records, which
         are asked for in any case. Answers what was found by node, once it is called."""
-        if self.lookup.sight() is not Sight.FULL:
+        if self.lookup.seen and self.lookup.sight() is not Sight.FULL:
             return dict
         by_node: dict[str, dict[str, str]] = {}
         for one in rows:

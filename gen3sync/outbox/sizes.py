@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-START_ROWS = 20
-GROWTH = 25.0
+START_ROWS = 10
+GROWTH = 50.0
 """At most this many times more rows than the last request had: one lucky request proves only so much."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
@@ -117,11 +118,11 @@ class Steps:
         if not lane.rooms.gate.enter():
             return False
         lane.put(work, DropState.PLANNING)
-        lane.dispatcher.ask_newest(lane.lookup)
-        sight = lane.lookup.sight(lane.planner.next_node(work))
+        sight = self._sight(work)
         if isinstance(sight, Refused | Failure):
             lane.not_had(work, sight)
             return False
+        lane.dispatcher.ask_newest(lane.lookup)
         outbox = lane.rooms.settings.outbox
         blind = sight is Sight.BLIND
 
@@ -144,6 +145,20 @@ class Steps:
         if not lane.index.counts(work.id)[RowState.NEW]:
             lane.rooms.failpoint("plan: done")
         return True
+
+    def _sight(self, work: Work) -> Sight | Refused | Failure:
+        """How well the project can be seen; while that is asked, parents of the first rows are asked for."""
+        lane = self.lane
+        node = lane.planner.next_node(work)
+        if lane.lookup.seen:
+            return lane.lookup.sight(node)
+        asked = lane.lookup.later(partial(lane.lookup.sight, node))
+        parents = lane.planner.early(work, lane.rooms.catalog.dictionary())
+        sight = asked.result()
+        found = parents()
+        if sight is Sight.FULL:
+            lane.planner.remember(found)
+        return sight
 
     def _guard(self, work: Work) -> None:
         """Parks a drop that would erase stored values."""
