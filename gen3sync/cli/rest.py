@@ -16,11 +16,13 @@ QUIET = 1.0
 class Rest:
     """True when all drops have ended; or when those left are parked (they, or their project) and stay so for a moment.
 
-    True as well when `timeout` seconds are over.
+    True as well when `timeout` seconds are over. With `only_look` also when those left say what they wait for, such as
+    a parent that nobody has dropped yet: whoever asked for a look has had it, and the rest can take a day.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, timeout: float | None = None) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, timeout: float | None = None, *, only_look: bool = False) -> None:
         self._ledger = ledger
+        self._only_look = only_look
         self._clock = clock
         self._seen: object = None
         self._since = clock.monotonic()
@@ -38,7 +40,12 @@ class Rest:
         if seen != self._seen:
             self._seen, self._since = seen, now
         parked = self.parked_projects()
-        waiting = all(drop.state in ("ended", "parked") or (drop.program, drop.project) in parked for drop in drops)
+        waiting = all(
+            drop.state in ("ended", "parked")
+            or (drop.program, drop.project) in parked
+            or (self._only_look and drop.state == "waiting" and drop.reason != "")
+            for drop in drops
+        )
         return waiting and now - self._since >= QUIET
 
     def parked_projects(self) -> dict[tuple[str | None, str | None], str]:

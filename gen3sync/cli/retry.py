@@ -41,7 +41,7 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
             drops = _after(settings, ids, timeout)
     else:
         with own_rooms(invocation, settings) as rooms, progress(invocation, "looking again"):
-            rest = Rest(rooms.ledger, SystemClock(), timeout)
+            rest = Rest(rooms.ledger, SystemClock(), timeout, only_look=True)
             drops = tuple(
                 replace(drop, reason=rest.reason(drop)) for drop in rooms.work(tuple(files), rest, erase=erase)
             )
@@ -63,7 +63,7 @@ def _after(settings: Settings, ids: Sequence[int], timeout: float | None) -> tup
 
     clock = SystemClock()
     with open_ledger(settings.state.ledger, clock, read_only=True) as ledger:
-        rest = Rest(ledger, clock, timeout)
+        rest = Rest(ledger, clock, timeout, only_look=True)
 
         def seen() -> tuple[Drop, ...] | None:
             drops = tuple(ledger.drops.get(id) for id in ids)

@@ -97,6 +97,15 @@ def test_a_closed_project_opens_again_after_retry(lab: Lab, alive: AbstractConte
         until(lambda: lab.sandbox.count("DEV-test", "study") == 6)
 
 
+def test_a_retry_does_not_wait_for_a_parent_that_never_comes(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    with alive:
+        lab.drop("child.tsv", "type\tsubmitter_id\tstudies.submitter_id\nsubject\tS\tNOPE\n")
+        until(lambda: "waits for study NOPE" in lab.call("once").out + lab.call("history", "child.tsv").out)
+        result = lab.call("retry")
+        assert result.code == 1
+        assert "waits for study NOPE" in result.out
+
+
 def test_where_a_push_goes_must_be_plain(lab: Lab) -> None:
     path = lab.folder / "study.tsv"
     path.write_text(STUDIES)
