@@ -38,7 +38,8 @@ def once(invocation: Invocation) -> int:
             counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
             invocation.say(f"{str(drop.verdict).ljust(10)} {printable(drop.path)}: {counts or printable(drop.reason)}")
         for drop in result.waiting:
-            invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}: {printable(drop.reason)}")
+            why = f": {printable(drop.reason)}" if drop.reason else ""
+            invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}{why}")
         kinds = [str(refresh["outcome"]) for refresh in result.refreshes]
         said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         invocation.say(f"{count(len(kinds), 'mirror')}{': ' + said if said else ''}")
