@@ -33,6 +33,7 @@ _COLOUR = {
     "warning": "yellow",
     "error": "red",
 }
+_WHOLE = 12
 _MOST = 8
 """Lines of one kind that a screen shows before it says how many more there are."""
 
@@ -62,7 +63,9 @@ def render(status: Status, judgement: Judgement, now: datetime, columns: int = C
 def _head(status: Status, judgement: Judgement, now: datetime, columns: int) -> Iterator[str]:
     age = "now" if judgement.age < 2 else f"{span(judgement.age)} ago"
     if judgement.health is Health.DOWN:
-        state = f"DOWN, this is from {age}"
+        state = (
+            "DOWN; this is how it ended" if judgement.age < 2 else f"DOWN; what follows is {span(judgement.age)} old"
+        )
     else:
         running = span((now - moment(status.daemon.started_at)).total_seconds())
         state = f"{status.daemon.state} for {running}, as of {age}"
@@ -120,9 +123,11 @@ def _outbox(status: Status, now: datetime, columns: int) -> Iterator[str]:
     today = [f"{number:,} {verdict}" for verdict, number in outbox.today.items() if number]
     yield f"          {', '.join(words) or 'nothing waiting'}; last 24 h: {', '.join(today) or 'nothing'}"
     for parked in outbox.parked_projects[:_MOST]:
-        yield from _row("parked", printable(parked.project), printable(parked.reason), columns)
+        yield from _row("parked", printable(parked.project), printable(parked.reason), columns, _WHOLE)
     for drop in outbox.open[:_MOST]:
-        yield from _row(drop.state, printable(drop.path), _drop_words(drop, now), columns)
+        # What a person has to do stands at the end of the reason, so a parked drop's words are not cut.
+        lines = _WHOLE if drop.state == "parked" else 3
+        yield from _row(drop.state, printable(drop.path), _drop_words(drop, now), columns, lines)
     if outbox.open_total > _MOST:
         yield f"  … and {outbox.open_total - _MOST:,} more; `gen3sync history` lists them"
     for ended in outbox.ended[:_MOST]:

@@ -34,9 +34,22 @@ def test_a_commons_at_work() -> None:
 
 def test_down_says_how_old_it_is_and_how_to_start() -> None:
     text = screen(example(), alive=False, later=7200)
-    assert "DOWN, this is from 2 h ago" in text
+    assert "DOWN; what follows is 2 h old" in text
     assert "The daemon ended without saying so." in text
     assert "gen3sync run --config /etc/gen3sync/lab.toml" in text
+
+
+def test_a_parked_drop_shows_the_command_that_frees_it_whole() -> None:
+    status = example()
+    reason = (
+        "blank cells would erase stored values in 412 rows: consent_codes (12), height_cm (400), year_of_birth (12). "
+        "`gen3sync retry --erase DEV/test/clinical/subject-2026-11.tsv` erases them; or drop the file again with the "
+        "values, or without these columns."
+    )
+    drop = DropStatus(7, "DEV/test/clinical/subject-2026-11.tsv", "DEV-test", "parked", at(-60), reason)
+    text = screen(replace(status, outbox=replace(status.outbox, open=(drop,))))
+    assert reason.replace(" ", "") in "".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_nothing_leaves_80_columns_or_writes_control_characters() -> None:
