@@ -1,13 +1,14 @@
 """What the newest transactions of a project wrote, as their own answers in the commons' log tell it.
 
-One GraphQL query. A transaction's document holds the answer that its submitter got (`response_json`): the records it
-created, updated or deleted, by id. Whether that is the whole story is for the reader to prove (`inbox.touch`).
+One GraphQL query, or a part of another (`signatures`). A transaction's document holds the answer that its submitter got
+(`response_json`): the records it created, updated or deleted, by id. Whether that is the whole story is for the reader
+to prove (`inbox.touch`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gen3sync.commons.asking import Asks, Nothing, odd
@@ -42,24 +43,37 @@ class Journal:
     written: tuple[Written, ...]
 
 
+_WHERE = 'program:$p,project:$c,is_dry_run:false,state:"SUCCEEDED"'
+_TOLD = "{id role documents{response_json}}"
+
+
 def journal(client: Asks, project: Project, newest: int, ids: Iterable[int] = ()) -> Journal | Nothing:
     """The `newest` succeeded transactions of a project by id, and those of `ids` that have succeeded. No dry runs."""
-    where = 'program:$p,project:$c,is_dry_run:false,state:"SUCCEEDED"'
-    told = "{id role documents{response_json}}"
-    parts = [f"ok:_transaction_log_count({where})", f"log:transaction_log({where},last:$n){told}"]
-    parts += [f't{id}:transaction_log(id:"{id}",{where}){told}' for id in sorted(set(ids))]
+    parts = [f"ok:_transaction_log_count({_WHERE})", f"log:transaction_log({_WHERE},last:$n){_TOLD}"]
+    parts += asked(ids)
     query = f"query($p:String,$c:String,$n:Int){{{' '.join(parts)}}}"
     answer = client.graphql(query, {"p": project.program, "c": project.code, "n": newest})
     if not isinstance(answer, GraphqlData):
         return answer
-    ok, found = answer.data.pop("ok", None), {}
+    ok = answer.data.pop("ok", None)
     if not isinstance(ok, int) or not isinstance(answer.data.get("log"), list):
         return odd("transactions")
-    for entries in answer.data.values():
+    return read(ok, answer.data) or odd("transactions")
+
+
+def asked(ids: Iterable[int]) -> list[str]:
+    """Parts of a query with the variables $p and $c (program, project): those of `ids` that have succeeded."""
+    return [f't{id}:transaction_log(id:"{id}",{_WHERE}){_TOLD}' for id in sorted(set(ids))]
+
+
+def read(ok: int, data: Mapping[str, object]) -> Journal | None:
+    """The journal in lists of transactions, None where they hold anything else."""
+    found = {}
+    for entries in data.values():
         for entry in entries if isinstance(entries, list) else ():
             written = _written(entry)
             if written is None:
-                return odd("transactions")
+                return None
             found[written.id] = written
     return Journal(ok, tuple(found[id] for id in sorted(found)))
 

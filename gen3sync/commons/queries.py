@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd, portions
 from gen3sync.commons.replies import GraphqlData, Known
-from gen3sync.commons.signatures import count, signature
+from gen3sync.commons.signatures import count, signature, signature_and_written
 from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction, transactions
 from gen3sync.names import Project
 
@@ -24,6 +24,7 @@ __all__ = [
     "last_transaction_id",
     "list_ids",
     "signature",
+    "signature_and_written",
     "transaction",
     "transactions",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from gen3sync.commons import journal
 from gen3sync.commons.asking import Asks, Nothing, checked, portions, text_or_none, unseen
+from gen3sync.commons.journal import Journal
 from gen3sync.commons.replies import GraphqlData, NodeSignature, Pending, Signature, Unknown
 from gen3sync.names import Project, printable
 
@@ -34,7 +36,31 @@ def signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signature
     )
 
 
+def signature_and_written(
+    client: Asks, project: Project, nodes: Sequence[str], ids: Sequence[int]
+) -> tuple[Signature | Unknown | Nothing, Journal | None]:
+    """As `signature`, and of the transactions `ids`, in the same snapshot, what those that have succeeded wrote.
+
+    Which transactions a commons will have next can only be guessed, so the journal need not be whole; None: it tells
+    nothing. A transaction that there is not, or not yet, costs the commons a look at its key.
+    """
+    if not ids or len(nodes) > _NODES_AT_ONCE:
+        return signature(client, project, nodes), None
+    answer = _asked(client, project, nodes, journal.asked(ids))
+    if not isinstance(answer, GraphqlData):
+        return answer, None
+    found = _read_signature(project, nodes, answer.data)
+    if not isinstance(found, Signature):
+        return found, None
+    return found, journal.read(found.ok, {f"t{id}": answer.data.get(f"t{id}") for id in ids})
+
+
 def _signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signature | Unknown | Nothing:
+    answer = _asked(client, project, nodes, [])
+    return _read_signature(project, nodes, answer.data) if isinstance(answer, GraphqlData) else answer
+
+
+def _asked(client: Asks, project: Project, nodes: Sequence[str], further: list[str]) -> GraphqlData | Nothing:
     log = "program:$p,project:$c,is_dry_run:false"
     parts = [
         "project(project_id:$P){id state}",
@@ -45,11 +71,8 @@ def _signature(client: Asks, project: Project, nodes: Sequence[str]) -> Signatur
     for node in map(checked, nodes):
         parts.append(f"n_{node}:_{node}_count(project_id:$P)")
         parts.append(f'u_{node}:{node}(project_id:$P,order_by_desc:"updated_datetime",first:1){{id updated_datetime}}')
-    query = f"query($P:[String],$p:String,$c:String){{{' '.join(parts)}}}"
-    answer = client.graphql(query, {"P": [project.id], "p": project.program, "c": project.code})
-    if not isinstance(answer, GraphqlData):
-        return answer
-    return _read_signature(project, nodes, answer.data)
+    query = f"query($P:[String],$p:String,$c:String){{{' '.join(parts + further)}}}"
+    return client.graphql(query, {"P": [project.id], "p": project.program, "c": project.code})
 
 
 def _read_signature(project: Project, nodes: Sequence[str], data: Mapping[str, object]) -> Signature | Unknown:

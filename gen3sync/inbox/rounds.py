@@ -18,7 +18,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons import replies
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.journal import Journal, journal
-from gen3sync.commons.queries import signature
+from gen3sync.commons.queries import signature, signature_and_written
 from gen3sync.files import folder_error
 from gen3sync.inbox import detect
 from gen3sync.inbox.detect import Known, Signature, Why
@@ -28,7 +28,7 @@ from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Told
 from gen3sync.inbox.publish import Folder, Standing
 from gen3sync.inbox.refresh import Refresher
-from gen3sync.inbox.touch import MOST_TRANSACTIONS, waited_for, worth_asking
+from gen3sync.inbox.touch import MOST_TRANSACTIONS, names_all, waited_for, worth_asking
 from gen3sync.inbox.work import Task
 from gen3sync.ledger import EventLevel, Outcome, Refresh
 from gen3sync.names import Project
@@ -46,6 +46,10 @@ _PATCHED = {Why.CHANGED}
 _LOOK_AGAIN = 3600.0
 # How long a mirror that could not be published rests while its signature stays the same.
 _PAUSES = {Outcome.GUARDED: timedelta(hours=1), Outcome.FAILED: timedelta(minutes=5)}
+# What so many next transactions wrote is asked together with whether anything was: a commons numbers them one by one.
+# It costs a look at a key for each, so it is only done where transactions were seen lately.
+_AHEAD = 2
+_LATELY = 1800.0
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -98,12 +102,14 @@ class Rounds:
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="gen3sync-export")
         self._lock = threading.Lock()
         self._blind_until: float | None = None
+        self._newest: dict[Project, tuple[int, float]] = {}
+        self._together = True
         self.sees = True
 
     def run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
         """Looks, exports what is to be, and waits for it. Raises StoppedError, LedgerError."""
         since = self._clock.now()
-        seen = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
+        seen, early = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
         unchanged: list[tuple[Mirror, Known]] = []
         wanted: dict[str, list[tuple[Mirror, Why]]] = {}
         paced: set[str] = set()
@@ -124,7 +130,7 @@ class Rounds:
             log.warning("the commons went back", extra={"project": str(it.project)})
             self._memory.tell(EventLevel.WARNING, "backwards", text)
         changed = {node: [m for m, _ in each] for node, each in wanted.items() if {why for _, why in each} == _PATCHED}
-        journal = self._journal(it.project, changed, seen) if seen is not None else None
+        journal = self._journal(it.project, changed, seen, early) if seen is not None else None
         tasks = [
             Task(
                 it.project,
@@ -201,8 +207,11 @@ class Rounds:
         wished = it.report or it.asked is not None
         return not wished and _within(PACE * past.took, past.exported_at, self._clock.now())
 
-    def _journal(self, project: Project, changed: Mapping[str, Sequence[Mirror]], seen: Signature) -> Journal | None:
-        """What was written since the mirrors were refreshed, where that may be few: one question for all of them."""
+    def _journal(
+        self, project: Project, changed: Mapping[str, Sequence[Mirror]], seen: Signature, early: Journal | None
+    ) -> Journal | None:
+        """What was written since the mirrors were refreshed, where that may be few: one question for all of them, and
+        none where `early`, which came with the signature, tells it."""
         known = [
             past
             for node, mirrors in changed.items()
@@ -211,6 +220,8 @@ class Rounds:
         ]
         if not known:
             return None
+        if early is not None and all(names_all(each, seen, early) for each in known):
+            return early
         late = frozenset[int]().union(*(waited_for(each, seen) for each in known))
         if len(late) > MOST_TRANSACTIONS:
             return None
@@ -226,20 +237,32 @@ class Rounds:
         except OSError:
             return Standing.EDITED  # what cannot be read cannot be trusted; publishing will say what is wrong
 
-    def _look(self, project: Project, nodes: Sequence[str]) -> Signature | None:
-        """The signature, or None where there is none to be had. What it means then is `_why`'s."""
+    def _look(self, project: Project, nodes: Sequence[str]) -> tuple[Signature | None, Journal | None]:
+        """The signature, or None where there is none to be had; what it means then is `_why`'s. And what the next
+        transactions after the last look wrote, as far as they could be guessed."""
         if not self._may_query(project):
             self._say_blind("forbidden", f"The key may not query {project} through GraphQL (service peregrine).")
-            return None
+            return None, None
         with self._lock:
             if self._blind_until is not None and self._clock.monotonic() < self._blind_until:
-                return None
-        answer = signature(self._client, project, [node for node in nodes if _NAME.fullmatch(node)])
+                return None, None
+            # Where this look fails, whyever, the next asks for the signature alone.
+            newest, moved = self._newest.pop(project, (None, 0.0))
+            likely = self._likely(newest, moved)
+        asked = [node for node in nodes if _NAME.fullmatch(node)]
+        answer, early = signature_and_written(self._client, project, asked, likely)
+        if likely and isinstance(answer, replies.Refused):
+            answer = signature(self._client, project, asked)
+            with self._lock:
+                self._together = self._together and not isinstance(answer, replies.Signature)
         match answer:
             case replies.Signature():
                 with self._lock:
                     self._blind_until, self.sees = None, True
-                return Signature.read(answer)
+                    if answer.newest is not None:
+                        moved = moved if answer.newest == newest else self._clock.monotonic()
+                        self._newest[project] = (answer.newest, moved)
+                return Signature.read(answer), early
             case replies.Unknown(reason=reason):
                 log.info("unknown: %s", reason, extra={"project": str(project)})
             case replies.Missing() | replies.Broken(cause=replies.BrokenCause.CONTENT):
@@ -248,7 +271,13 @@ class Rounds:
                 self._say_blind("missing", f"The commons has no GraphQL ({answer.message.rstrip('.')}).")
             case _:
                 log.info("no signature: %s", answer.message, extra={"project": str(project)})
-        return None
+        return None, None
+
+    def _likely(self, newest: int | None, moved: float) -> list[int]:
+        """Transactions that a project may have next, where it is worth asking for them."""
+        if newest is None or not self._together or self._clock.monotonic() - moved >= _LATELY:
+            return []
+        return [newest + each + 1 for each in range(_AHEAD)]
 
     def _say_blind(self, what: str, reason: str) -> None:
         if self._memory.once(f"no graphql: {what}"):

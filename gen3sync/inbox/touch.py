@@ -73,6 +73,17 @@ def waited_for(known: Known, seen: Signature) -> frozenset[int]:
     return frozenset(int(each) for each in ended if each.isdigit())
 
 
+def named(known: Known, seen: Signature, journal: Journal) -> list[Written]:
+    """Transactions of the journal that have succeeded since the file was made."""
+    late = waited_for(known, seen)
+    return [one for one in journal.written if one.id in late or (known.newest is not None and one.id > known.newest)]
+
+
+def names_all(known: Known, seen: Signature, journal: Journal) -> bool:
+    """Whether they are all there are, so that nothing more need be asked."""
+    return known.ok is not None and journal.ok == seen.ok and len(named(known, seen, journal)) == seen.ok - known.ok
+
+
 def touched(known: Known, seen: Signature, node_type: NodeType, journal: Journal) -> Few | Full:
     """What to fetch so that the records are those of `seen`."""
     node = node_type.name
@@ -80,8 +91,7 @@ def touched(known: Known, seen: Signature, node_type: NodeType, journal: Journal
         return Full("more was written than is worth asking for")
     if journal.ok != seen.ok:
         return Full("something was written meanwhile")
-    late = waited_for(known, seen)
-    new = [one for one in journal.written if one.id > known.newest or one.id in late]
+    new = named(known, seen, journal)
     if len(new) != seen.ok - (known.ok or 0):
         return Full(f"{seen.ok - (known.ok or 0)} transactions succeeded, and {len(new)} of them can be named")
     found = _touched(new, node_type)

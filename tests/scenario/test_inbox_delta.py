@@ -10,6 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from gen3sync.commons.replies import RefusalKind, Refused
 from gen3sync.ledger import Outcome
 from gen3sync.sandbox.faults import Point
 from tests.scenario.inbox_house import House, house, study, subjects
@@ -81,6 +84,72 @@ def test_changed_and_added_records_are_fetched_by_id(tmp_path: Path) -> None:
         study(h.sandbox, "ST-900", title="said")
         patched(h, by_id=1)
         assert "DEV/test/study.tsv.untellable.jsonl" not in h.files()
+
+
+def test_what_the_next_transactions_wrote_is_told_with_the_signature(tmp_path: Path) -> None:
+    with delta(tmp_path) as h:
+        settled(h)
+        h.clock.advance(20)
+        study(h.sandbox, "ST-000", title="new")
+        before = h.queries()
+        h.look()
+        assert h.queries() - before == 1
+        study(h.sandbox, "ST-001", title="newer")
+        patched(h, by_id=1)
+
+
+def test_what_was_not_guessed_is_asked_for(tmp_path: Path) -> None:
+    with delta(tmp_path) as h:
+        settled(h)
+        h.clock.advance(20)
+        for each in range(7):
+            study(h.sandbox, f"ST-00{each}", title="new")
+        before, exports = h.queries(), node_exports(h)
+        h.look()
+        assert (h.queries() - before, node_exports(h) - exports) == (2, 0)
+        assert h.text("DEV/test/study.tsv").count("\tnew") == 7
+
+
+def test_a_project_at_rest_is_not_asked_what_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with delta(tmp_path) as h:
+        settled(h)
+        ask = h.client.graphql
+        asked: list[bool] = []
+
+        def graphql(query: str, variables: Any = None) -> Any:
+            asked.append("documents" in query)
+            return ask(query, variables)
+
+        monkeypatch.setattr(h.client, "graphql", graphql)
+        for seconds in (20, 3600, 20):
+            h.clock.advance(seconds)
+            h.look()
+        assert asked == [True, False, False]
+        study(h.sandbox, "ST-000", title="new")
+        patched(h, by_id=1)
+        asked.clear()
+        h.look()
+        assert asked == [True]
+
+
+def test_a_commons_that_cannot_tell_its_documents_is_asked_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with delta(tmp_path) as h:
+        settled(h)
+        ask = h.client.graphql
+        asked: list[bool] = []
+
+        def graphql(query: str, variables: Any = None) -> Any:
+            asked.append("documents" in query)
+            return Refused(400, RefusalKind.REQUEST, "no documents") if asked[-1] else ask(query, variables)
+
+        monkeypatch.setattr(h.client, "graphql", graphql)
+        study(h.sandbox, "ST-000", title="new")
+        patched(h, exports=len(NODES))
+        assert asked.count(True) == 2  # with the signature, and by itself
+        h.look()
+        assert asked.count(True) == 2
 
 
 def test_a_link_added_alone_is_seen(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -207,6 +208,27 @@ def test_a_signature() -> None:
 )
 def test_what_is_not_seen_is_unknown(data: dict[str, object]) -> None:
     assert isinstance(queries.signature(Peregrine(_project(**data)), P, ["case"]), Unknown)
+
+
+def test_a_signature_with_what_the_next_transactions_wrote() -> None:
+    answer = {
+        "success": True,
+        "transaction_id": 8,
+        "entities": [{"type": "case", "id": "i", "action": "update", "unique_keys": [{"submitter_id": "S"}]}],
+        "updated_entity_count": 1,
+    }
+    told = [{"id": "8", "role": "update", "documents": [{"response_json": json.dumps(answer)}]}]
+    found, journal = queries.signature_and_written(Peregrine(_project(t8=told, t9=[])), P, ["case"], [8, 9])
+    assert isinstance(found, Signature)
+    assert journal is not None
+    assert (journal.ok, [(one.id, one.touches and one.touches[0].id) for one in journal.written]) == (5, [(8, "i")])
+    found, journal = queries.signature_and_written(Peregrine(_project(t8=["odd"])), P, ["case"], [8])
+    assert (isinstance(found, Signature), journal) == (True, None)
+    found, journal = queries.signature_and_written(Peregrine(_project(project=[], t8=told)), P, ["case"], [8])
+    assert (isinstance(found, Unknown), journal) == (True, None)
+    commons = Peregrine(_project())
+    assert queries.signature_and_written(commons, P, ["case"], [])[1] is None
+    assert "documents" not in commons.asked[0][0]
 
 
 def test_more_nodes_than_one_query_takes() -> None:
