@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +29,10 @@ _DEAF_AFTER = 30.0
 """Seconds within which the event of a touch must have come."""
 
 WatchMode = Literal["auto", "inotify", "poll", "off"]
+
+# A folder that is made while watchdog looks into the one above is watched twice, the second time in place of the first:
+# nothing is lost, and nobody who reads the log can do anything about it.
+warnings.filterwarnings("ignore", "Callback with id .* already exists for watch", RuntimeWarning, "watchdog")
 
 
 class Marks:
