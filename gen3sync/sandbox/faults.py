@@ -89,7 +89,7 @@ class Hold:
         self._faults = faults
         self.fault = fault
 
-    def wait_reached(self, requests: int = 1, timeout: float = 10.0) -> None:
+    def wait_reached(self, requests: int = 1, timeout: float = 60.0) -> None:
         """Until that many requests wait here. Raises TimeoutError."""
         with self._faults.changed:
             if not self._faults.changed.wait_for(lambda: self.fault.waiting >= requests, timeout):

@@ -154,7 +154,7 @@ class Sandbox:
         with self.commons.changed:
             return len(self.commons.store.table(project_id, node))
 
-    def wait_for(self, predicate: Callable[[Sandbox], object], timeout: float = 10.0) -> None:
+    def wait_for(self, predicate: Callable[[Sandbox], object], timeout: float = 60.0) -> None:
         """Until the predicate is true; looked at whenever a request, record or log entry changes.
 
         Raises TimeoutError.

@@ -57,7 +57,7 @@ class Scene:
         kind = "application/json" if isinstance(body, dict) else "text/tab-separated-values"
         data = json.dumps(body) if isinstance(body, dict) else body
         headers = {"Authorization": f"bearer {self.sandbox.access_token()}", "Content-Type": kind}
-        return requests.put(f"{self.sandbox.url}/api/v0/submission/{target}", data, headers=headers, timeout=10)
+        return requests.put(f"{self.sandbox.url}/api/v0/submission/{target}", data, headers=headers, timeout=60)
 
     def project(self, code: str, **props: str) -> None:
         """As an administrator makes it: with a log entry that stays PENDING."""
@@ -169,7 +169,7 @@ class Scene:
         made = self.put("DEV/perf10k", "type\tsubmitter_id\texperiments.submitter_id\ncase\tDELME\tEXP-1\n").json()
         target = f"{self.sandbox.url}/api/v0/submission/DEV/perf10k/entities/{made['entities'][0]['id']}"
         headers = {"Authorization": f"bearer {self.sandbox.access_token()}"}
-        self.numbers[548] = requests.delete(target, headers=headers, timeout=10).json()["transaction_id"]
+        self.numbers[548] = requests.delete(target, headers=headers, timeout=60).json()["transaction_id"]
 
     # -- one recording ------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Scene:
         if recording.with_token:
             headers["Authorization"] = f"bearer {self.token(recording.name)}"
         url = self.sandbox.url + self.ids.translate(recording.target)
-        return requests.request(recording.method, url, data=body, headers=headers, timeout=10)
+        return requests.request(recording.method, url, data=body, headers=headers, timeout=60)
 
     def token(self, name: str) -> str:
         good = self.sandbox.access_token()

@@ -101,7 +101,7 @@ class Replay:
         with requests.Session() as session:
             session.headers.clear()
             session.headers.update({"Accept-Encoding": "gzip, deflate"})
-            return session.request(recording.method, self.sandbox.url + target, data=body, headers=headers, timeout=10)
+            return session.request(recording.method, self.sandbox.url + target, data=body, headers=headers, timeout=60)
 
     def run(self, recording: Recording) -> None:
         if recording.name in SEEDS:
@@ -186,7 +186,7 @@ def test_unknown_format_breaks_off_without_a_proxy(replay: Replay) -> None:
     """direct_export_bad_format_http11: the head line, then the connection ends without the last chunk."""
     recording = next(item for item in load() if item.name == "direct_export_bad_format_http11")
     headers = {"Authorization": f"bearer {replay.sandbox.access_token()}"}
-    with requests.get(replay.sandbox.url + recording.target, headers=headers, stream=True, timeout=10) as answer:
+    with requests.get(replay.sandbox.url + recording.target, headers=headers, stream=True, timeout=60) as answer:
         assert answer.status_code == recording.status
         blocks = answer.iter_content(None)
         assert next(blocks).decode() == recording.text
@@ -228,4 +228,4 @@ def test_json_of_a_killed_worker_does_not_parse(replay: Replay) -> None:
 
 def _export(sandbox: Sandbox, project: str, kind: str) -> requests.Response:
     url = f"{sandbox.url}/api/v0/submission/{project}/export?node_label=case&format={kind}"
-    return requests.get(url, headers={"Authorization": f"bearer {sandbox.access_token()}"}, timeout=10)
+    return requests.get(url, headers={"Authorization": f"bearer {sandbox.access_token()}"}, timeout=60)

@@ -25,7 +25,7 @@ from gen3sync.outbox.engine import Outbox
 from tests.crash.points import Points
 from tests.crash.swift import SwiftClock
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Engine:
@@ -99,7 +99,7 @@ class Engine:
     def passed(self) -> dict[str, Any]:
         return {"passed": dict(self.points.passed)}
 
-    def close(self, timeout: float = 10.0) -> dict[str, Any]:
+    def close(self, timeout: float = 60.0) -> dict[str, Any]:
         """Ends in order, or leaves behind what does not end within `timeout` real seconds."""
         clean = self.outbox.stop(timeout)
         self.client.close()

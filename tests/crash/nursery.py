@@ -43,7 +43,7 @@ class Nursery:
     def bear(self, target: str, arguments: Mapping[str, Any]) -> tuple[int, socket.socket]:
         """A new process that calls `target` ("module:function") with a socket and `arguments`: its pid and our end."""
         mine, theirs = socket.socketpair()
-        mine.settimeout(60)
+        mine.settimeout(120)
         with theirs, self._lock:
             order = json.dumps({"target": target, "arguments": arguments}).encode() + b"\n"
             socket.send_fds(self._channel, [order], [theirs.fileno()])

@@ -28,7 +28,7 @@ def test_a_pass_ends_while_the_commons_is_down_and_answers_are_missing(tmp_path:
             world.begin()
             started = time.monotonic()
             assert len(world.ask("quiet")["drops"]) == 4
-            assert time.monotonic() - started < 15
+            assert time.monotonic() - started < 40
         world.finish()
         world.check()
         world.stored_once()

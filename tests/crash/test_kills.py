@@ -48,11 +48,11 @@ def daemon(world: World) -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(60)
 
 
 def until(world: World, process: subprocess.Popen[bytes], condition: Callable[[], object], what: str) -> None:
-    tick, end = threading.Event(), time.monotonic() + 60.0
+    tick, end = threading.Event(), time.monotonic() + 120.0
     while not condition():
         if time.monotonic() > end or process.poll() is not None:
             raise AssertionError(f"{what} did not come about:\n{(world.folder / 'daemon.log').read_text()[-5000:]}")
@@ -80,12 +80,12 @@ def test_kill_9_again_and_again_and_all_is_there_once(tmp_path: Path, seed: int)
                 idle_for(chance.uniform(0, 0.01))
                 assert process.poll() is None, (world.folder / "daemon.log").read_text()[-3000:]
                 process.send_signal(signal.SIGKILL)
-                process.wait(30)
+                process.wait(60)
         with daemon(world) as process:
             number = len(world.dropped)
             until(world, process, lambda: len(world.receipts()) >= number, f"{number} receipts")
             until(world, process, lambda: not list(world.outbox.rglob("*.tsv")), "an empty outbox")
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         world.check()
         world.stored_once()

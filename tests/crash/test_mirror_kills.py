@@ -87,7 +87,7 @@ def steps(h: House, nursery: Nursery, way: str) -> list[tuple[str, int]]:
     return every if THOROUGH else [step for number, step in enumerate(every) if step[1] == 1 or number % 6 == 0]
 
 
-@pytest.mark.timeout(600 if THOROUGH else 120)
+@pytest.mark.timeout(600 if THOROUGH else 300)
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_at_each_step(tmp_path: Path, nursery: Nursery, way: str) -> None:
     with shop(tmp_path, way) as h:

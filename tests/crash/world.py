@@ -73,7 +73,7 @@ class Life:
             os.kill(self.pid, signal.SIGKILL)
             self._bury()
 
-    def close(self, timeout: float = 10.0) -> dict[str, Any]:
+    def close(self, timeout: float = 60.0) -> dict[str, Any]:
         """Ends in order."""
         answer = self.ask("close", timeout=timeout)
         self._bury()
@@ -196,7 +196,7 @@ class World:
             self.life.kill()
             self.life = None
 
-    def end(self, timeout: float = 10.0) -> dict[str, Any]:
+    def end(self, timeout: float = 60.0) -> dict[str, Any]:
         """Ends the engine in order. Raises Died when it dies of that (it was armed)."""
         life, self.life = self.life, None
         assert life is not None

@@ -36,7 +36,7 @@ class House:
         self.settings = Settings.model_validate(
             {
                 "path": folder / "config.toml",
-                "commons": {"url": sandbox.url, "credentials": str(key), "read_timeout": 5, "deadline": 20},
+                "commons": {"url": sandbox.url, "credentials": str(key), "read_timeout": 30, "deadline": 120},
                 "outbox": {"path": str(folder / "outbox")},
                 "inbox": {"path": str(folder / "inbox"), "mirror": mirror, **inbox},
                 "state": {"path": str(folder / "state")},
@@ -56,7 +56,7 @@ class House:
         self.inbox = Inbox(self.settings, self.client, self.catalog, self.ledger, self.clock)
 
     def close(self) -> None:
-        self.inbox.stop(10)
+        self.inbox.stop(60)
         self.client.close()
         self.ledger.close()
 

@@ -102,7 +102,7 @@ class Lab:
     @contextmanager
     def daemon(self) -> Iterator[Daemon]:
         """A daemon in a thread of this process, up when the block begins, ended cleanly after it."""
-        daemon = Daemon(lambda: load_settings(self.config, self.env), SystemClock(), self.env, stop_within=20)
+        daemon = Daemon(lambda: load_settings(self.config, self.env), SystemClock(), self.env, stop_within=60)
         codes: list[object] = []
 
         def run() -> None:
@@ -120,7 +120,7 @@ class Lab:
             yield daemon
         finally:
             daemon.stop()
-            thread.join(30)
+            thread.join(90)
             assert not thread.is_alive()
         assert codes == [0]
 
@@ -163,7 +163,7 @@ class Lab:
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
 
 
-def until(seen: Callable[[], T | None], seconds: float = 20.0, process: subprocess.Popen[bytes] | None = None) -> T:
+def until(seen: Callable[[], T | None], seconds: float = 60.0, process: subprocess.Popen[bytes] | None = None) -> T:
     """Waits until `seen()` is something, at most so long."""
     end = time.monotonic() + seconds
     never = threading.Event()
@@ -178,4 +178,4 @@ def until(seen: Callable[[], T | None], seconds: float = 20.0, process: subproce
 def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
     """Signals a daemon and gives its exit code."""
     process.send_signal(number)
-    return process.wait(30)
+    return process.wait(90)

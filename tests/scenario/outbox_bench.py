@@ -20,7 +20,7 @@ from gen3sync.outbox import OnceSummary, Outbox
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.sandbox import Sandbox
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class PowerCutError(BaseException):
@@ -105,7 +105,7 @@ class Bench:
                 files = [path for path in self.outbox.rglob("*") if path.is_file()]
                 if not files and not ledger.drops.open():
                     break
-            outbox.stop(5)
+            outbox.stop(30)
         return dead.is_set()
 
     @contextmanager
@@ -115,7 +115,7 @@ class Bench:
             try:
                 yield Running(outbox, ledger)
             finally:
-                outbox.stop(10)
+                outbox.stop(60)
 
     def receipt(self, name: str, folder: str = "sent", project: str = "DEV/test") -> dict[str, Any]:
         path = self.folder / folder / project / f"{name}.receipt.json"

@@ -173,7 +173,7 @@ def test_stopping_with_work_in_flight_loses_nothing(lab: Lab) -> None:
             process.send_signal(signal.SIGTERM)
             until(lambda: " stopping\n" in lab.log, process=process)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 128 + signal.SIGTERM
+            assert process.wait(60) == 128 + signal.SIGTERM
         hold.release()
     lab.config.write_text(lab.config.read_text().replace("[outbox]", 'horizon = "1s"\n[outbox]'))
     with lab.daemon():

@@ -255,7 +255,7 @@ class Machine(RuleBasedStateMachine):
         self.time_is_up()
         with contextlib.suppress(Died):
             self.world.ask("wake")
-            end, enough = time.monotonic() + 30.0, float("inf")
+            end, enough = time.monotonic() + 90.0, float("inf")
             while not self.world.ask("rests", seconds=0.05)["rests"]:
                 now = time.monotonic()
                 assert now < end, "the engine does not come to rest"
@@ -269,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         self.time_is_up()
         with contextlib.suppress(Died):
             self.world.ask("wake")
-            end = time.monotonic() + 20.0
+            end = time.monotonic() + 90.0
             while not self.world.ask("rests", seconds=0.02)["rests"]:
                 assert time.monotonic() < end, "neither at rest nor waiting"
                 if any(hold.fault.waiting for hold, _ in self.held):

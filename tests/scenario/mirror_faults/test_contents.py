@@ -154,7 +154,7 @@ def test_a_node_without_records_is_a_header_and_not_missing(tmp_path: Path) -> N
         fresh(h, FILE, JSON)
 
 
-@pytest.mark.timeout(max(120, MANY // 400))
+@pytest.mark.timeout(max(300, MANY // 400))
 def test_a_node_with_a_million_records(tmp_path: Path) -> None:
     """MANY here; a worker that dies near the end of the next export leaves them all."""
     with mirrored(tmp_path, commons={"deadline": 600, "read_timeout": 60}) as h:

@@ -119,7 +119,7 @@ def reading(h: House, known: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
             process.kill()
 
 
-@pytest.mark.timeout(max(120, REFRESHES // 20))
+@pytest.mark.timeout(max(300, REFRESHES // 20))
 def test_a_reader_never_sees_a_partial_or_mixed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirrored(tmp_path, mirror=MIRRORS, max_shrink=1.0) as h, canned(h, monkeypatch) as now:
         known: dict[str, list[str]] = {name: [] for name in FILES}

@@ -22,7 +22,7 @@ from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.sandbox import LoggedRequest, Sandbox
 from tests.scenario.outbox_bench import Bench, table
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 TICK = 0.005
 """Seconds of real time between two looks."""
 HORIZON = 120
@@ -81,7 +81,7 @@ class Story(Bench):
             try:
                 yield Days(self, outbox, ledger)
             finally:
-                outbox.stop(10)
+                outbox.stop(60)
 
     def goes(self, number: int = 1, *, stored: int = 0) -> list[Drop]:
         """Runs until so many drops have ended in all (`stored`: first until so many subjects are); the drops, oldest

@@ -97,10 +97,10 @@ def test_slow_but_answered(story: Story) -> None:
 
 
 def test_too_slow_to_wait_for(tmp_path: Path, sandbox: Sandbox) -> None:
-    story = Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1", commons='read_timeout = "800ms"')
+    story = Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1", commons='read_timeout = "3s"')
     with sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
         story.drop("subject.tsv", subjects(*persons(8)))
-        days.hears("no answer in time", pace=0.2)
+        days.hears("no answer in time", pace=0.05)
         hold.release()
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 8)

@@ -310,7 +310,7 @@ def test_names_of_unfinished_files_are_left_alone(story: Story) -> None:
 CROWD = int(os.environ.get("GEN3SYNC_CROWD", "120"))
 
 
-@pytest.mark.timeout(3600 if CROWD > 120 else 60)
+@pytest.mark.timeout(3600 if CROWD > 120 else 300)
 def test_a_crowd_of_small_files(tmp_path: Path, sandbox: Sandbox) -> None:
     """120 in `make test`; GEN3SYNC_CROWD=10000 takes minutes, since each drop is flushed to the disk and proven."""
     story = Story(tmp_path, sandbox)
@@ -318,7 +318,7 @@ def test_a_crowd_of_small_files(tmp_path: Path, sandbox: Sandbox) -> None:
     for i in range(CROWD):
         story.drop(f"s{i}.tsv", subjects(f"P{i} S1 male human"))
     with story.running() as days:
-        days.until(lambda: not any(story.outbox.rglob("*.tsv")), "an empty outbox", patience=CROWD)
+        days.until(lambda: not any(story.outbox.rglob("*.tsv")), "an empty outbox", patience=max(CROWD, 240))
         drops = days.ended(CROWD)
     assert {drop.verdict for drop in drops} == {LANDED}
     assert len(list((story.folder / "sent/DEV/test").glob("*.receipt.json"))) == CROWD
@@ -333,9 +333,10 @@ def test_events_are_lost(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         days.ended()
         story.drop("subject.tsv", ONE)
         started = story.time.monotonic()
+        days.arrived(2, pace=0.2)
+        assert story.time.monotonic() - started < 300
         drop = days.ended(2)[1]
     assert drop.verdict is LANDED
-    assert story.time.monotonic() - started < 300
     story.whole(*names(4))
 
 

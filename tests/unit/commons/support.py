@@ -191,7 +191,7 @@ def house(folder: Path, timeouts: Timeouts | None = None, url: str | None = None
     site = Site(lambda seen: as_json({}), clock)
     key_file = save_key(folder / "credentials.json", site.key())
     source = CredentialsSource(key_file, {})
-    transport = Transport(timeouts=timeouts or Timeouts(5, 5, 20), proxies={})
+    transport = Transport(timeouts=timeouts or Timeouts(20, 60, 120), proxies={})
     tokens = TokenManager(transport, source, clock, url)
     built = House(site, clock, key_file, source, transport, tokens, CommonsClient(transport, tokens))
     built.serve(as_json({}))

@@ -54,7 +54,7 @@ def url(certificate: Path) -> Iterator[str]:
 
 
 def _ask(url: str, ca_file: Path | None) -> Answer | Broken:
-    return Transport(timeouts=Timeouts(5, 5, 5), ca_file=ca_file, proxies={}).send(Request("GET", url))
+    return Transport(timeouts=Timeouts(20, 20, 20), ca_file=ca_file, proxies={}).send(Request("GET", url))
 
 
 def test_an_unknown_authority_is_refused_with_a_remedy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

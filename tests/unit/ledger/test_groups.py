@@ -87,7 +87,9 @@ def test_drops_are_found_by_path_and_by_name(ledger: Ledger) -> None:
     assert ledger.drops.open(DEV) == (one, two, other, odd)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25, deadline=None
+)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.text(string.printable))
 def test_any_text_comes_back_as_it_was(ledger: Ledger, path: str, reason: str) -> None:
     made = ledger.drops.add(replace(drop(path), reason=reason))

@@ -32,7 +32,7 @@ class Watched:
             paths, everything = self.marks.take()
             if everything or name in paths:  # a change of the outbox itself asks for a scan
                 return
-            assert self.woken.wait(10), f"no event for {name}"
+            assert self.woken.wait(60), f"no event for {name}"
             self.woken.clear()
 
 
@@ -49,7 +49,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 def test_a_touch_comes_back_as_a_sign_of_life_and_marks_nothing(watched: Watched) -> None:
     assert not watched.check(0.0)
-    assert watched.lives.acquire(timeout=10)
+    assert watched.lives.acquire(timeout=60)
     assert watched.marks.take() == (set(), False)
     assert not watched.check(1000.0)  # heard, so not deaf however late the next look is
     watched.hears("a.tsv")
@@ -96,5 +96,5 @@ def test_without_a_lock_file_the_threads_alone_are_asked(watched: Watched) -> No
     (watched.root / LOCK_NAME).unlink()
     os.sync()
     assert not watched.check(0.0)
-    assert watched.lives.acquire(timeout=10)
+    assert watched.lives.acquire(timeout=60)
     assert not watched.check(1000.0)

