@@ -18,7 +18,7 @@ from gen3sync.commons.replies import Broken, BrokenCause
 _WIRE = 64 * 1024
 # Compressed bytes are taken in small portions: 64 KB of them are thousands of records, which would be worked on only
 # after the last one has come instead of while the server writes the next.
-_PACKED = 4 * 1024
+_PACKED = 1024
 # Deflate cannot exceed 1032:1. Exports of identical rows reach some 100:1; only a bomb sits at the top.
 _RATIO = 900
 _RATIO_FROM = 8 * 1024 * 1024

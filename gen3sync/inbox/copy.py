@@ -25,7 +25,7 @@ from gen3sync.inbox.change import Change, Difference, Kind, Record, canonical, c
 
 Merge = Callable[[Sequence[Record]], Record]
 
-_BATCH = 2000
+_BATCH = 500
 _CACHE_KB = 8192
 _FORMAT = 2
 _PARENT = re.compile(r'\{"node_id":"((?:[^"\\]|\\.)*)","submitter_id":("(?:[^"\\]|\\.)*")\}')
