@@ -123,6 +123,7 @@ class Rooms:
         clean = self.outbox.stop(seconds)
         clean = self.inbox.stop(max(1.0, end - self.clock.monotonic())) and clean
         if self._scheduler is not None and self._scheduler.running:
+            self._scheduler.remove_all_jobs()  # waits for a look at them that is under way; shutdown alone trips it up
             self._scheduler.shutdown(wait=False)
         return clean
 

@@ -26,6 +26,8 @@ def scheduler(*, paused: bool) -> Iterator[Any]:
     try:
         yield made
     finally:
+        made.pause()
+        made.remove_all_jobs()
         made.shutdown(wait=False)
 
 

@@ -14,6 +14,7 @@ from gen3sync.ledger import DropState, Verdict
 from gen3sync.names import Project
 from gen3sync.sandbox import Sandbox
 from tests.scenario.outbox_bench import Bench, table
+from tests.scenario.submission_faults.kit import Story
 
 DATA = Path(__file__).parent.parent / "data" / "tsv"
 NAMES = ("experiment", "case", "sample", "aliquot")
@@ -129,16 +130,23 @@ def test_a_fault_of_the_file_begins_with_its_line(bench: Bench) -> None:
     assert bench.receipt("study.tsv", "rejected")["reason"].startswith("Line 1: ")
 
 
-def test_a_half_copied_file_is_taken_when_it_is_whole(bench: Bench) -> None:
+def test_a_half_copied_file_is_taken_when_it_is_whole(tmp_path: Path) -> None:
     whole = subjects(*TEN)
-    bench.drop("study.tsv", STUDY)
-    path = bench.drop("subject.tsv", whole[:200])
-    with bench.running() as running:
-        running.ended(1)
-        assert [d.path for d in running.ledger.drops.recent(9)] == ["DEV/test/study.tsv"]
-        path.write_text(whole)
-        drops = running.ended(2)
+    with Sandbox() as sandbox:
+        story = Story(tmp_path, sandbox)
+        story.drop("other.tsv", subjects("P99 S1 male human"))
+        path = story.drop("subject.tsv", whole[:200], whole=False)
+        with story.running() as days:
+            days.until(lambda: days.outbox.status().settling == 2, "two files that settle", pace=0)
+            days.passes(0.2)  # four times what a finished file needs, and less than half of what this one does
+            days.ended(pace=0)
+            assert [d.path for d in days.ledger.drops.recent(9)] == ["DEV/test/other.tsv"]
+            assert days.outbox.status().settling == 1
+            story.drop("subject.tsv", whole)
+            drops = days.ended(2)
         assert drops[1].counts["created"] == 10
+        assert not path.exists()
+        story.whole("P99", *(row.split()[0] for row in TEN))
 
 
 def test_twins_by_letter_case_are_refused_and_the_others_land(bench: Bench) -> None:

@@ -18,6 +18,9 @@ def scheduler() -> Iterator[Any]:
     made = BackgroundScheduler()
     made.start()
     yield made
+    # As the daemon does: a look at the jobs that is under way ends before the scheduler does.
+    made.pause()
+    made.remove_all_jobs()
     made.shutdown(wait=True)
 
 
