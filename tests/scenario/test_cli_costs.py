@@ -1,4 +1,8 @@
-"""What it costs: a status for a monitor that asks every minute, and a daemon with nothing to do for months."""
+"""What it costs: a status for a monitor that asks every minute, and a daemon with nothing to do for months.
+
+The bounds hold where Python starts with some imports in 40 ms of processor time; a slower machine, or one whose cores
+others work on too, has as much more as it takes longer for that.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,8 @@ STATUS_SECONDS = 0.250
 IDLE_SHARE = 0.002
 IDLE_MEGABYTES = 100
 WATCHED = 20.0
+YARDSTICK = "import json, sqlite3, tempfile, dataclasses, re, logging, enum"
+YARDSTICK_SECONDS = 0.040
 HEAVY = {"pydantic", "sqlalchemy", "rich", "requests", "urllib3", "apscheduler", "watchdog", "jwt", "ijson", "ssl"}
 
 
@@ -37,21 +43,30 @@ def children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def cost(*command: str, code: int = 0) -> float:
+    """Processor seconds of a process."""
+    before = children()
+    assert subprocess.run([sys.executable, *command], capture_output=True, check=False).returncode == code
+    return children() - before
+
+
+def slowness(yardsticks: list[float]) -> float:
+    """How many times slower than the machine of the bounds this one is now; never below 1."""
+    return max(1.0, sorted(yardsticks)[len(yardsticks) // 2] / YARDSTICK_SECONDS)
+
+
 def test_a_cold_status_is_cheap(lab: Lab) -> None:
     with lab.daemon():
         for name in TSVS:
             lab.drop(f"{name}.tsv")
         for name in TSVS:
             until(lambda name=name: lab.receipt(f"{name}.tsv"))  # type: ignore[misc]
-    costs = []
-    for _ in range(5):
-        before = children()
-        ended = subprocess.run(
-            [sys.executable, "-m", "gen3sync", "status", "-c", str(lab.config)], capture_output=True, check=False
-        )
-        assert ended.returncode == 2  # the daemon has stopped; that is told from its last words
-        costs.append(children() - before)
-    assert sorted(costs)[2] <= STATUS_SECONDS, costs
+    costs, yardsticks = [], []
+    for _ in range(7):
+        yardsticks.append(cost("-c", YARDSTICK))
+        # 2: the daemon has stopped; that is told from its last words
+        costs.append(cost("-m", "gen3sync", "status", "-c", str(lab.config), code=2))
+    assert sorted(costs)[3] <= STATUS_SECONDS * slowness(yardsticks), (costs, yardsticks)
 
 
 def test_a_status_imports_nothing_heavy(lab: Lab) -> None:
@@ -77,12 +92,14 @@ def test_an_idle_daemon_costs_next_to_nothing(lab: Lab) -> None:
             until(lambda name=name: lab.receipt(f"{name}.tsv"), process=process)  # type: ignore[misc]
         # Until the lanes have gone to rest and what the start left over is done.
         threading.Event().wait(5)
+        yardsticks = [cost("-c", YARDSTICK) for _ in range(3)]
         before = processor_seconds(process.pid)
         threading.Event().wait(WATCHED)
         share = (processor_seconds(process.pid) - before) / WATCHED
         memory = resident(process.pid)
+        yardsticks += [cost("-c", YARDSTICK) for _ in range(4)]
         assert stop(process) == 0
-    assert share <= IDLE_SHARE, f"{share:.3%} of a core"
+    assert share <= IDLE_SHARE * slowness(yardsticks), (f"{share:.3%} of a core", yardsticks)
     assert memory <= IDLE_MEGABYTES, f"{memory:.0f} MB"
 
 
