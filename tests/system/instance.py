@@ -116,7 +116,7 @@ class Instance:
         path = self.folder("sent") / self.project / f"{study}.tsv.receipt.json"
         return json.loads(path.read_bytes()) if path.exists() else None
 
-    def landed(self, study: str, seconds: float = 20.0) -> dict[str, Any]:
+    def landed(self, study: str, seconds: float = 60.0) -> dict[str, Any]:
         """The receipt, when it is there."""
         receipt = until(lambda: self.receipt(study), seconds, f"the receipt of {study}\n{self.journal}")
         assert receipt is not None

@@ -46,7 +46,7 @@ def missing() -> str:
     return ""
 
 
-def until(look: Callable[[], T], seconds: float = 20.0, what: str = "") -> T:
+def until(look: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
     """Waits for a condition; its value. Fails, saying `what`, when it does not come."""
     nothing, end = threading.Event(), time.monotonic() + seconds
     while not (found := look()):
@@ -73,7 +73,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**_ENVIRONMENT, **(env or {})},
-            timeout=60,
+            timeout=120,
             check=False,
         )
         said = done.stdout.decode(errors="replace")
@@ -99,7 +99,7 @@ class Machine:
         program = (
             "import sys, urllib.request as u; b = sys.argv[2].encode() or None; "
             "print(u.urlopen(u.Request('http://127.0.0.1:8642/_sandbox/' + sys.argv[1], b,"
-            " {'Content-Type': 'application/json'}, method=sys.argv[3] or None), timeout=10).read().decode())"
+            " {'Content-Type': 'application/json'}, method=sys.argv[3] or None), timeout=60).read().decode())"
         )
         raw = "" if body is None else json.dumps(body)
         said = self.run("/opt/python/bin/python3", "-S", "-c", program, path, raw, method)
@@ -108,7 +108,7 @@ class Machine:
     def end(self) -> None:
         """All of it at once: its first process is killed, and the kernel ends the rest."""
         os.kill(self.pid, signal.SIGKILL)
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 @contextmanager
@@ -139,17 +139,21 @@ def boot(folder: Path) -> Iterator[Machine]:
         )
     up = False
     try:
-        machine = Machine(process, _first_process(process, said))
-        _until_up(machine, process, said)
+        try:
+            machine = Machine(process, _first_process(process, said))
+            _until_up(machine, process, said)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            # Namespaces were had, but what runs in them does not come up: as where systemd freezes in a container.
+            raise NoMachineError(f"the machine does not come up here: {error}; {_why(said)}") from error
         up = True
         yield machine
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
         sweep = ["unshare", "--mount", "sh", str(HERE / "sweep.sh"), str(root), group]
         # The last processes of the group leave it a moment after the first one is gone. Where there was no machine,
         # there may be no group, and no right to look.
-        until(lambda: subprocess.run(sweep, check=False, capture_output=True).returncode == 0 or not up, 10, "the end")
+        until(lambda: subprocess.run(sweep, check=False, capture_output=True).returncode == 0 or not up, what="the end")
 
 
 def _own_group() -> str:

@@ -25,7 +25,7 @@ def analyze(*words: str | Path, runtime: Path) -> str:
         ["systemd-analyze", *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         # A user manager is looked for there, and none of this machine's is to be found.
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(runtime), "XDG_RUNTIME_DIR": str(runtime)},
