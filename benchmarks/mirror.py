@@ -15,9 +15,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import sdk as sdk_home
@@ -25,33 +24,20 @@ from benchmarks.commons import REAL, Commons, sandbox
 from benchmarks.daemon import running, until
 from benchmarks.house import House, build, environment, temporary
 from benchmarks.report import Report, at_most, mb, plain
+from benchmarks.run import SANDBOX_NODE, BaseRun
 from benchmarks.sampling import Sampler, cpu_seconds
 from benchmarks.worker import Done, Worker, WorkerError
 from gen3sync.names import Project
 
 CASES = ("export", "many")
-SANDBOX_PROJECT = Project("BENCH", "mirror")
-SANDBOX_NODE = "subject"
 MANY_NODES = ("study", "subject", "visit", "sample", "aliquot", "lab_test", "publication", "sequencing_file")
 CHANGED = 10
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(BaseRun):
     """What every case is given."""
 
-    args: argparse.Namespace
-    report: Report
-    folder: Path
-    env: Mapping[str, str]
-
-    @property
-    def project(self) -> Project:
-        return Project.parse(self.args.project) if self.args.project else SANDBOX_PROJECT
-
-    @property
-    def node(self) -> str:
-        return str(self.args.node or SANDBOX_NODE)
+    sandbox_project = Project("BENCH", "mirror")
 
     @contextmanager
     def commons(self, size: int) -> Iterator[Commons]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import rows as made_up
@@ -15,8 +12,9 @@ from benchmarks import sdk as sdk_home
 from benchmarks.commons import FREE, Commons, sandbox
 from benchmarks.daemon import cpu_of_python, cpu_of_verb, running, until
 from benchmarks.house import House, build
-from benchmarks.report import Report, at_most, mb, plain
+from benchmarks.report import at_most, mb, plain
 from benchmarks.rows import Sheet
+from benchmarks.run import BaseRun
 from benchmarks.sampling import Sampler, cpu_seconds
 from benchmarks.worker import Done, Worker, WorkerError
 from gen3sync.catalog import Catalog
@@ -24,26 +22,11 @@ from gen3sync.clock import SystemClock
 from gen3sync.commons.connect import open_commons
 from gen3sync.names import Project
 
-SANDBOX_PROJECT = Project("BENCH", "submit")
-SANDBOX_NODE = "subject"
 
-
-@dataclass(frozen=True)
-class Run:
+class Run(BaseRun):
     """What every case is given."""
 
-    args: argparse.Namespace
-    report: Report
-    folder: Path
-    env: Mapping[str, str]
-
-    @property
-    def project(self) -> Project:
-        return Project.parse(self.args.project) if self.args.project else SANDBOX_PROJECT
-
-    @property
-    def node(self) -> str:
-        return str(self.args.node or SANDBOX_NODE)
+    sandbox_project = Project("BENCH", "submit")
 
     def sheets(self, house: House, prefix: str) -> list[Sheet]:
         """Made-up sheets for the commons' own dictionary, parents first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gen3sync.sandbox.store import Record, Store
-from gen3sync.sandbox.transactions import State, Transaction, TransactionLog
+from gen3sync.sandbox.transactions import Transaction, TransactionLog
 
 
 @dataclass
@@ -93,14 +93,7 @@ class Deletion:
         """Records the outcome in the log. True when there is something to commit."""
         self.entry.submitter = self.user
         self.log.add_document(self.entry, None, "N/A", 0)
-        self.log.answer(self.entry, self.body())
-        if not self.success:
-            self.log.set_state(self.entry, State.FAILED)
-            return False
-        if self.entry.is_dry_run:
-            self.log.set_state(self.entry, State.SUCCEEDED)
-            return False
-        return True
+        return self.log.conclude_checks(self.entry, self.body(), success=self.success)
 
     def commit(self) -> None:
         with self.store.changed:

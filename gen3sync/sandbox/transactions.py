@@ -100,6 +100,17 @@ class TransactionLog:
             entry.state = state
             self.changed.notify_all()
 
+    def conclude_checks(self, entry: Transaction, response: dict[str, Any], *, success: bool) -> bool:
+        """Keeps the answer and the outcome of what was checked. True when there is something to commit."""
+        self.answer(entry, response)
+        if not success:
+            self.set_state(entry, State.FAILED)
+            return False
+        if entry.is_dry_run:
+            self.set_state(entry, State.SUCCEEDED)
+            return False
+        return True
+
     def answer(self, entry: Transaction, response: dict[str, Any]) -> None:
         """Keeps the answer beside the document, as far as there is one."""
         with self.changed:

@@ -216,14 +216,7 @@ class Upload:
         if not self.entities:
             self.errors.append("Nothing to submit")
         self.entry.submitter = self.user
-        self.log.answer(self.entry, self.body())
-        if not self.success:
-            self.log.set_state(self.entry, State.FAILED)
-            return False
-        if self.entry.is_dry_run:
-            self.log.set_state(self.entry, State.SUCCEEDED)
-            return False
-        return True
+        return self.log.conclude_checks(self.entry, self.body(), success=self.success)
 
     def commit(self) -> None:
         """Writes the records whole, as read at the start plus this upload's values: lie 7 is here.
