@@ -8,19 +8,19 @@ Names come in as variables, node names as part of the query after a check; proje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd, portions
 from gen3sync.commons.replies import GraphqlData, Known
 from gen3sync.commons.signatures import count, signature, signature_and_written
 from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction, transactions
 from gen3sync.names import Project
+from gen3sync.pglower import pg_lower
 
 __all__ = [
     "count",
     "find_ids",
     "find_transaction",
-    "key_of",
     "last_transaction_id",
     "list_ids",
     "signature",
@@ -34,26 +34,15 @@ _SEARCHES_AT_ONCE = 20  # each is a scan of the node's table
 _FEW = 40
 _PAGE = 5000
 
-Key = Callable[[str], str]
 
-
-def key_of(submitter_id: str) -> str:
-    """The form in which submitter_ids are equal for the commons: PostgreSQL's lower(), character by character."""
-    return "".join(low if len(low := c.lower()) == 1 else c for c in submitter_id)
-
-
-def find_ids(
-    client: Asks, project: Project, node: str, submitter_ids: Iterable[str], *, key: Key = key_of
-) -> dict[str, Known] | Nothing:
-    """Records of `node` by submitter_id in whatever letter case: `{key_of(submitter_id): Known(id, stored spelling)}`.
+def find_ids(client: Asks, project: Project, node: str, submitter_ids: Iterable[str]) -> dict[str, Known] | Nothing:
+    """Records of `node` by submitter_id in whatever letter case: `{pg_lower(submitter_id): Known(id, spelling)}`.
 
     peregrine compares `submitter_id` exactly, while PUT finds (and renames) records in any letter case. So each is
     asked for as given, in lower and upper case and capitalised; those not found are searched for case-blindly while
     they are few. A record stored in some other mixture can still be missed when more than 40 are new: PUT then answers
     `update` where a create was planned, or take `list_ids`. Forbidden when the project itself cannot be seen: that is
     asked in the same query, so an empty answer means that there is nothing.
-
-    `key` is the form in which the caller holds submitter_ids equal.
     """
     wanted = list(dict.fromkeys(submitter_ids))
     found: dict[str, Known] = {}
@@ -62,20 +51,20 @@ def find_ids(
         rows = _rows(client, project, _by_submitter_id(node), {"P": [project.id], "S": spellings})
         if not isinstance(rows, list):
             return rows
-        found.update(_known(rows, key))
-    missing = [given for given in wanted if key(given) not in found and given.lower() != given.upper()]
+        found.update(_known(rows))
+    missing = [given for given in wanted if pg_lower(given) not in found and given.lower() != given.upper()]
     if not missing or len(missing) > _FEW:
         return found
-    searched = _search(client, project, node, missing, key)
+    searched = _search(client, project, node, missing)
     if not isinstance(searched, dict):
         return searched
-    keys = {key(given) for given in missing}
+    keys = {pg_lower(given) for given in missing}
     found.update({found_key: known for found_key, known in searched.items() if found_key in keys})
     return found
 
 
-def list_ids(client: Asks, project: Project, node: str, *, key: Key = key_of) -> dict[str, Known] | Nothing:
-    """All records of `node` in `project`, paged by id: `{key_of(submitter_id): Known}`. 1,000 take about 0.2 s."""
+def list_ids(client: Asks, project: Project, node: str) -> dict[str, Known] | Nothing:
+    """All records of `node` in `project`, paged by id: `{pg_lower(submitter_id): Known}`. 1,000 take about 0.2 s."""
     query = (
         f"query($P:[String],$F:Int,$O:Int){{{GUARD} rows:{checked(node)}"
         '(project_id:$P,first:$F,offset:$O,order_by_asc:"id"){id submitter_id}}'
@@ -86,13 +75,13 @@ def list_ids(client: Asks, project: Project, node: str, *, key: Key = key_of) ->
         rows = _rows(client, project, query, {"P": [project.id], "F": _PAGE, "O": offset})
         if not isinstance(rows, list):
             return rows
-        found.update(_known(rows, key))
+        found.update(_known(rows))
         if len(rows) < _PAGE:
             return found
         offset += _PAGE
 
 
-def _search(client: Asks, project: Project, node: str, wanted: Sequence[str], key: Key) -> dict[str, Known] | Nothing:
+def _search(client: Asks, project: Project, node: str, wanted: Sequence[str]) -> dict[str, Known] | Nothing:
     """Case-blind: `quick_search` finds substrings of ids and submitter_ids (and reads % and _ as wildcards)."""
     found: dict[str, Known] = {}
     for some in portions(list(wanted), _SEARCHES_AT_ONCE):
@@ -107,7 +96,7 @@ def _search(client: Asks, project: Project, node: str, wanted: Sequence[str], ke
         if not isinstance(answer, GraphqlData):
             return answer
         for rows in (answer.data.get(f"r{i}") for i in range(len(some))):
-            found.update(_known(rows if isinstance(rows, list) else [], key))
+            found.update(_known(rows if isinstance(rows, list) else []))
     return found
 
 
@@ -128,8 +117,8 @@ def _rows(client: Asks, project: Project, query: str, variables: dict[str, objec
     return rows if isinstance(rows, list) else odd("records")
 
 
-def _known(rows: list[object], key: Key) -> Iterator[tuple[str, Known]]:
+def _known(rows: list[object]) -> Iterator[tuple[str, Known]]:
     for row in rows:
         match row:
             case {"id": str(id), "submitter_id": str(stored)}:
-                yield key(stored), Known(id, stored)
+                yield pg_lower(stored), Known(id, stored)

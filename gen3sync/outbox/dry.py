@@ -19,10 +19,10 @@ from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed
 from gen3sync.outbox.reading import reason_of
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.stock import Stock
+from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import desired
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.problems import Mend
 from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import open_table

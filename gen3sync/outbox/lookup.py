@@ -33,9 +33,9 @@ from gen3sync.commons.replies import (
 )
 from gen3sync.names import Project
 from gen3sync.outbox.stock import Record, Stock, key_of, together
+from gen3sync.pglower import pg_lower
 from gen3sync.records.convert import plain
 from gen3sync.records.merge import ContradictionError
-from gen3sync.records.pglower import pg_lower
 
 Nothing = Refused | Failure
 _Answer = TypeVar("_Answer")
@@ -253,7 +253,7 @@ class Lookup:
     def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
         # Many names new to a large node may hide one that is stored in some odd mixture of letter case; the answer to
         # the PUT tells then ("update" where a create was planned), and the receipt with it.
-        known = queries.find_ids(self._client, self._project, node, wanted.values(), key=pg_lower)
+        known = queries.find_ids(self._client, self._project, node, wanted.values())
         if not isinstance(known, dict):
             return known
         return self.by_id([one.id for key, one in known.items() if key in wanted])

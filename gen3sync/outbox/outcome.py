@@ -26,7 +26,7 @@ from gen3sync.commons.replies import (
 )
 from gen3sync.names import printable
 from gen3sync.outbox.model import Action, IndexedRow, Reason
-from gen3sync.records.pglower import pg_lower
+from gen3sync.pglower import pg_lower
 
 
 class Step(Enum):

@@ -17,9 +17,9 @@ from gen3sync.outbox.index import RejectedRow, RowIndex
 from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
+from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import quote
 from gen3sync.records.header import OURS
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.rows import Form
 
 

@@ -12,10 +12,10 @@ from enum import Enum
 
 from gen3sync.config import Blanks, Send
 from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
+from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import Desired
 from gen3sync.records.compare import Change, Comparison, compare, identity_problem
 from gen3sync.records.dictionary import NodeType
-from gen3sync.records.pglower import pg_lower
 
 _URLS = "urls"
 

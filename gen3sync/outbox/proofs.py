@@ -21,8 +21,8 @@ from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
 from gen3sync.outbox.work import Work
+from gen3sync.pglower import pg_lower
 from gen3sync.records.compare import compare
-from gen3sync.records.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _URLS = "urls"

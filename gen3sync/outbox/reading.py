@@ -15,8 +15,8 @@ from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.model import Json, Reason, RowState
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.work import Stage, Work, cells_of
+from gen3sync.pglower import pg_lower
 from gen3sync.records.dictionary import Dictionary
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.problems import Problem, TableError
 from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import open_table

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gen3sync.outbox.model import Json
+from gen3sync.pglower import pg_lower
 from gen3sync.records.merge import merge_group
-from gen3sync.records.pglower import pg_lower
 
 Record = Mapping[str, Json]
 _VARIABLES = 500

@@ -18,7 +18,7 @@ from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.work import Work
-from gen3sync.records.pglower import pg_lower
+from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}

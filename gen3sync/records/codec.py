@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gen3sync.names import printable
+from gen3sync.pglower import pg_lower
 from gen3sync.records.convert import is_finite, text_to_value
 from gen3sync.records.dictionary import Link, NodeType
 from gen3sync.records.mirror import mirror_row, untellable
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.problems import Problem, ProblemKind
 from gen3sync.records.rowchecks import is_blank
 from gen3sync.records.rows import Form, Row

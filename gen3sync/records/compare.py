@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gen3sync.names import printable
+from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import Desired, LinkRef
 from gen3sync.records.convert import is_nothing, plain, same_value
 from gen3sync.records.dictionary import Link, NodeType
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.problems import Problem, ProblemKind
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gen3sync.records.pglower import pg_lower
+from gen3sync.pglower import pg_lower
 from gen3sync.records.problems import Problem
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gen3sync.names import Project
+from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import TextRecord, read_delimited
 from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.header import OURS, Header, read_header
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
-from gen3sync.records.pglower import pg_lower
 from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
 from gen3sync.records.rowchecks import twin
 from gen3sync.records.rows import BadRow, Form, Row

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen3sync.records.pglower import pg_lower
+from gen3sync.pglower import pg_lower
 
 
 @pytest.mark.parametrize(
