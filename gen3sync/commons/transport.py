@@ -14,7 +14,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -33,6 +33,7 @@ from gen3sync.commons.faults import fault_of
 from gen3sync.commons.replies import Broken, BrokenCause
 from gen3sync.errors import ConfigError
 from gen3sync.names import printable
+from gen3sync.observe import NOBODY, Observer
 
 USER_AGENT = f"gen3sync/{__version__}"
 _IDLE = 20.0  # seconds; older connections may just be closing at the proxy, and a PUT lost there must be proven
@@ -93,11 +94,13 @@ class Stream:
         self.body = body
         self._response = response
         self._guard = guard
+        self.at_end: Callable[[], None] = lambda: None  # called at each close
 
     def close(self) -> None:
         """Ends the exchange. A body that was not read to its end costs its connection, nothing more."""
         self._guard.end()
         self._response.close()
+        self.at_end()
 
     def __enter__(self) -> Stream:
         return self
@@ -111,6 +114,8 @@ class Transport:
 
     Raises ConfigError for a CA file that cannot be used.
     """
+
+    observer: Observer = NOBODY
 
     def __init__(
         self,
@@ -137,8 +142,7 @@ class Transport:
             try:
                 body = stream.body.read_all(limit)
             except BodyError as error:
-                broken = error.broken
-                return Broken(broken.message, broken.cause, stream.status, may_have_landed=request.writes)
+                return Broken(error.broken.message, error.broken.cause, stream.status, may_have_landed=request.writes)
             return Answer(stream.status, stream.headers, body)
 
     def open(self, request: Request, *, timeouts: Timeouts | None = None) -> Stream | Broken:
