@@ -33,11 +33,13 @@ class BodyError(Exception):
 
 
 class Body:
-    """A body to be read once. `received` counts bytes on the wire, `produced` bytes after decoding."""
+    """A body to be read once. `received` counts bytes on the wire, `produced` bytes after decoding; `broken` is what
+    ended it too early."""
 
     def __init__(self, response: requests.Response, guard: Guard, host: str) -> None:
         self.received = 0
         self.produced = 0
+        self.broken: Broken | None = None
         self._response = response
         self._guard = guard
         self._host = host
@@ -49,7 +51,7 @@ class Body:
             self._inflate = zlib.decompressobj(wbits=31)
         elif encoding not in {"", "identity"}:
             response.close()
-            raise BodyError(self._broken("an encoding that was not asked for"))
+            raise self._error("an encoding that was not asked for")
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` decoded bytes; b"" only at the true end. Raises BodyError when the body is cut or stalls."""
@@ -63,7 +65,7 @@ class Body:
                 self.produced += len(data)
                 unfolded = self.received - len(self._waiting)
                 if self.produced > max(_RATIO_FROM, _RATIO * unfolded):
-                    raise BodyError(self._broken("a body that unfolds beyond all measure"))
+                    raise self._error("a body that unfolds beyond all measure")
                 return data
         return b""
 
@@ -73,7 +75,7 @@ class Body:
         while data := self.read(_WIRE):
             parts.append(data)
             if limit is not None and self.produced > limit:
-                raise BodyError(self._broken(f"a body of more than {limit // 1024 // 1024} MB"))
+                raise self._error(f"a body of more than {limit // 1024 // 1024} MB")
         return b"".join(parts)
 
     def _step(self, size: int) -> bytes:
@@ -84,13 +86,13 @@ class Body:
         waiting = self._waiting or self._wire(_PACKED)
         if not waiting:
             if not self._inflate.eof and self.received:
-                raise BodyError(self._broken("a compressed body that ends too early"))
+                raise self._error("a compressed body that ends too early")
             self._finished = True
             return b""
         try:
             data = self._inflate.decompress(waiting, size)
         except zlib.error:
-            raise BodyError(self._broken("a compressed body that is damaged")) from None
+            raise self._error("a compressed body that is damaged") from None
         self._waiting = self._inflate.unconsumed_tail
         if self._inflate.eof and (rest := self._inflate.unused_data):
             self._inflate = zlib.decompressobj(wbits=31)  # a second member, as RFC 1952 allows
@@ -101,16 +103,18 @@ class Body:
         try:
             data: bytes = self._response.raw.read(size, decode_content=False)
         except (HTTPError, OSError, ValueError) as error:
-            raise BodyError(fault_of(error, self._guard, self._host, writes=True)) from None
+            raise self._cut(error) from None
         if self._guard.broken:
-            raise BodyError(fault_of(TimeoutError(), self._guard, self._host, writes=True))
+            raise self._cut(TimeoutError())
         self.received += len(data)
         return data
 
-    def _broken(self, what: str) -> Broken:
-        return Broken(
-            f"{self._host} sent {what} (HTTP {self._response.status_code}).",
-            BrokenCause.CONTENT,
-            self._response.status_code,
-            may_have_landed=True,
-        )
+    def _cut(self, error: Exception) -> BodyError:
+        self.broken = fault_of(error, self._guard, self._host, writes=True)
+        return BodyError(self.broken)
+
+    def _error(self, what: str) -> BodyError:
+        status = self._response.status_code
+        said = f"{self._host} sent {what} (HTTP {status})."
+        self.broken = Broken(said, BrokenCause.CONTENT, status, may_have_landed=True)
+        return BodyError(self.broken)

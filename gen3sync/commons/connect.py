@@ -9,8 +9,10 @@ from typing import Protocol
 from gen3sync.clock import Clock, SystemClock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.credentials import CredentialsSource
+from gen3sync.commons.metered import MeteredTransport
 from gen3sync.commons.tokens import TokenManager
-from gen3sync.commons.transport import Timeouts, Transport
+from gen3sync.commons.transport import Timeouts
+from gen3sync.observe import NOBODY, Observer
 
 
 class CommonsLike(Protocol):
@@ -30,10 +32,12 @@ class CommonsLike(Protocol):
     def ca_file(self) -> Path | None: ...
 
 
-def open_commons(settings: CommonsLike, env: Mapping[str, str], clock: Clock | None = None) -> CommonsClient:
+def open_commons(
+    settings: CommonsLike, env: Mapping[str, str], clock: Clock | None = None, observer: Observer = NOBODY
+) -> CommonsClient:
     """A client for the settings. Reads no key and opens no connection yet; raises ConfigError for a bad address."""
     timeouts = Timeouts(settings.connect_timeout, settings.read_timeout, settings.deadline)
-    transport = Transport(timeouts=timeouts, ca_file=settings.ca_file)
+    transport = MeteredTransport(observer, timeouts=timeouts, ca_file=settings.ca_file)
     source = CredentialsSource(settings.credentials, env)
     tokens = TokenManager(transport, source, clock or SystemClock(), settings.url)
     return CommonsClient(transport, tokens)

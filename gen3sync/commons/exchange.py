@@ -75,7 +75,15 @@ def exchange(transport: Transport, origin: str, key: ApiKey, clock: Clock, skew:
             asked = min(left, (asked or _USUAL) / 2) if asked is not None and left >= asked else left
             answer = _ask(transport, origin, key, asked)
             seen = _skew(answer, clock) or seen
-    return Result(_outcome(answer, origin, key, clock, seen if seen is not None else skew, asked), seen)
+    outcome = _outcome(answer, origin, key, clock, seen if seen is not None else skew, asked)
+    transport.observer.token_exchanged(_word(outcome))
+    return Result(outcome, seen)
+
+
+def _word(outcome: Token | Refusal) -> str:
+    if isinstance(outcome, Token):
+        return "renewed"
+    return "refused" if outcome.lasting else "unreachable"
 
 
 def _ask(transport: Transport, origin: str, key: ApiKey, expires_in: float | None) -> Answer | Broken:
