@@ -136,6 +136,6 @@ def _tell(channel: socket.socket, what: dict[str, int]) -> None:
 if __name__ == "__main__":
     for name in ("life", "points"):
         importlib.import_module(f"tests.crash.{name}")
-    for name in ("gen3sync.commons.client", "gen3sync.commons.queries", "gen3sync.records.table", "ijson", "requests"):
+    for name in ("gen3sync.commons.client", "gen3sync.commons.queries", "gen3sync.records.table", "requests"):
         importlib.import_module(name)
     _serve(socket.socket(fileno=int(sys.argv[1])))
