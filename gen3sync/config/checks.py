@@ -7,6 +7,8 @@ right type here is skipped, being told by the models.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from gen3sync.config.cron import check_cron, read_cron
 from gen3sync.config.lines import Location
 from gen3sync.config.locate import resolved
 from gen3sync.config.problems import Fault
-from gen3sync.config.values import read_duration
+from gen3sync.config.values import read_duration, read_listen
 
 _FOLDERS = (("outbox", "path"), ("outbox", "sent"), ("outbox", "rejected"), ("inbox", "path"), ("state", "path"))
 _FILES = (("state", "ledger"), ("commons", "credentials"))
@@ -25,6 +27,7 @@ _SHARED = ("outbox", "inbox")  # sections whose folders other people write and r
 def faults_together(raw: dict[str, Any], folder: Path, home: str | None) -> Iterator[Fault]:
     """All of them. `folder` and `home` are what relative paths and `~` stand for."""
     yield from _folders(raw, folder, home)
+    yield from _metrics(raw)
     mirrors = _get(raw, "inbox", "mirror")
     if isinstance(mirrors, list):
         tables = [(i, mirror) for i, mirror in enumerate(mirrors) if isinstance(mirror, dict)]
@@ -71,6 +74,16 @@ def _path(raw: dict[str, Any], key: tuple[str, str], folder: Path, home: str | N
 def _written(raw: dict[str, Any], key: tuple[str, str]) -> Location:
     """The key to blame: a folder that has its default is blamed on the `path` it was taken from."""
     return key if _get(raw, *key) is not None else (key[0], "path")
+
+
+def _metrics(raw: dict[str, Any]) -> Iterator[Fault]:
+    listen = _get(raw, "metrics", "listen")
+    if not isinstance(listen, str) or _get(raw, "metrics", "expose") is True:
+        return
+    with suppress(ValueError):  # no address at all: the model tells it
+        if not ip_address(read_listen(listen)[0]).is_loopback:
+            why = "can be reached by other machines; without a password, so it has to be meant: expose = true"
+            yield Fault(("metrics", "listen"), why, 'listen = "127.0.0.1:9473"')
 
 
 def _mirror(mirror: dict[str, Any], at: Location) -> Iterator[Fault]:

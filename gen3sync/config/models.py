@@ -22,6 +22,7 @@ from gen3sync.config.types import (
     FilePath,
     ForeverOrSeconds,
     Glob,
+    Listen,
     Name,
     Seconds,
     Share,
@@ -254,6 +255,17 @@ class LogSettings(_Section):
     format: LogFormat = _key("auto is human on a terminal and keyvalue under systemd.", '"auto"', LogFormat.AUTO)
 
 
+class MetricsSettings(_Section):
+    """Metrics and health over HTTP, for a monitoring system on this machine."""
+
+    listen: Listen | None = _key(
+        "Where /metrics, /healthz and /readyz are served. Left out, no port is opened.", '"127.0.0.1:9473"', None
+    )
+    expose: StrictBool = _key(
+        "true: `listen` may be an address other machines reach; whoever reaches it can read.", "false", False
+    )
+
+
 class Sections(_Section):
     """The configuration file of gen3sync."""
 
@@ -262,6 +274,7 @@ class Sections(_Section):
     inbox: InboxSettings = Field(description=InboxSettings.__doc__, examples=['path = "inbox"'])
     state: StateSettings = Field(description=StateSettings.__doc__, examples=['path = "state"'])
     log: LogSettings = Field(LogSettings(), description=LogSettings.__doc__)
+    metrics: MetricsSettings = Field(MetricsSettings(), description=MetricsSettings.__doc__)
 
 
 class Settings(Sections):

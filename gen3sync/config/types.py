@@ -20,6 +20,7 @@ from gen3sync.config.values import (
     Keep,
     read_duration,
     read_keep,
+    read_listen,
     read_share,
     read_size,
     write_duration,
@@ -126,6 +127,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def listen(value: str) -> str:
+    read_listen(value)
+    return value
+
+
 FILENAME_FIELDS = ("program", "project", "node", "format")
 
 
@@ -150,5 +156,6 @@ def filename(value: str) -> str:
 Name = Annotated[str, AfterValidator(segment)]
 Glob = Annotated[str, AfterValidator(glob)]
 Address = Annotated[str, AfterValidator(address)]
+Listen = Annotated[str, AfterValidator(listen)]
 FileNamePattern = Annotated[str, AfterValidator(filename)]
 Cron = Annotated[str, AfterValidator(read_cron)]

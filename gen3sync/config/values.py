@@ -1,4 +1,4 @@
-"""Durations, sizes and shares as people write them, read and written.
+"""Durations, sizes, shares and addresses to listen on as people write them, read and written.
 
 Pure text and numbers; no pydantic, so anything that prints a duration can use it. Readers raise ValueError with a
 sentence that says what to write.
@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import ip_address
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _UNITS: dict[str, Decimal] = {
@@ -113,6 +114,19 @@ def write_size(size: int) -> str:
         if size and size % unit == 0:
             return f"{size // unit} {name}"
     return "0 B"
+
+
+def read_listen(value: str) -> tuple[str, int]:
+    """Address and port from `"127.0.0.1:9473"`, `"[::1]:9473"` or `"localhost:9473"`, which is the first."""
+    wrong = ValueError("must be an IP address and a port, such as 127.0.0.1:9473 or [::1]:9473")
+    host, _, port = value.rpartition(":")
+    bare = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536 or (":" in bare) != host.startswith("["):
+        raise wrong
+    try:
+        return str(ip_address(bare)), int(port)
+    except ValueError:
+        raise wrong from None
 
 
 def read_share(value: object) -> float:

@@ -219,6 +219,11 @@ def test_all_problems_are_told_at_once_each_with_line_key_and_remedy() -> None:
         (BARE + '[commons]\nca_file = " "\n', "commons.ca_file", "must not be empty"),
         (BARE + '[commons]\nca_file = "a\\u0000b"\n', "commons.ca_file", "NUL"),
         (BARE.replace('path = "inbox"', 'path = "inbox"\nparallel = 17'), "inbox.parallel", "must be at most 16"),
+        (BARE + '[metrics]\nlisten = ":9473"\n', "metrics.listen", "must be an IP address and a port"),
+        (BARE + '[metrics]\nlisten = "lab.example.org:9473"\n', "metrics.listen", "must be an IP address and a port"),
+        (BARE + '[metrics]\nlisten = "::1:9473"\n', "metrics.listen", "must be an IP address and a port"),
+        (BARE + '[metrics]\nlisten = "127.0.0.1:0"\n', "metrics.listen", "must be an IP address and a port"),
+        (BARE + '[metrics]\nlisten = "0.0.0.0:9473"\n', "metrics.listen", "so it has to be meant: expose = true"),
         (MIRROR + 'cron = "0 6 * *"\n', "inbox.mirror[1].cron", "must have five fields"),
         (MIRROR + 'cron = "0 6 1 * 1"\n', "inbox.mirror[1].cron", "must not name both"),
         (MIRROR + 'cron = "0 6 * * monday"\n', "inbox.mirror[1].cron", "no weekday"),
@@ -452,10 +457,19 @@ def test_effective_settings_read_as_people_write_them() -> None:
 
 def test_the_schema_knows_every_section_and_refuses_unknown_keys() -> None:
     schema = config_schema()
-    assert set(schema["properties"]) == {"commons", "outbox", "inbox", "state", "log"}
+    assert set(schema["properties"]) == {"commons", "outbox", "inbox", "state", "log", "metrics"}
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["OutboxSettings"]["properties"]["settle"]["type"] == ["string", "number"]
     json.dumps(schema)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9473", "[::1]:9473", "localhost:9473", "127.8.8.8:1"])
+def test_metrics_on_loopback_need_no_more_than_an_address(listen: str) -> None:
+    assert load(BARE + f'[metrics]\nlisten = "{listen}"\n').metrics.listen == listen
+
+
+def test_metrics_for_other_machines_have_to_be_meant() -> None:
+    assert load(BARE + '[metrics]\nlisten = "0.0.0.0:9473"\nexpose = true\n').metrics.expose
 
 
 # --- cron -----------------------------------------------------------------------------------------------------------
