@@ -5,7 +5,6 @@ Statuses and JSON shapes decide; the few facts that only prose tells are in `sen
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from gen3sync.commons import sentences
 from gen3sync.commons.pages import error_text, looks_like_html, prose
+from gen3sync.commons.parsing import is_number, parse
 from gen3sync.commons.replies import (
     Broken,
     BrokenCause,
@@ -34,21 +34,25 @@ from gen3sync.commons.transport import Answer
 from gen3sync.names import printable
 from gen3sync.redaction import redact
 
+_LONGEST_REST = 3600.0
 _LONG = 20_000  # characters of one row's error; enumerations of allowed values are long and wanted whole
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that `Retry-After` asks for: a number, or a date read against the answer's own Date. None if neither."""
+    """Seconds that `Retry-After` asks for: a number, or a date read against the answer's own Date. None if neither.
+
+    At most an hour: a commons that asks for years, by mistake or on purpose, is asked again all the same.
+    """
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), _LONGEST_REST)
     try:
         left = _date(text) - _date(headers["date"])
     except (KeyError, TypeError, ValueError):
         return None
-    return max(left / timedelta(seconds=1), 0.0)
+    return min(max(left / timedelta(seconds=1), 0.0), _LONGEST_REST)
 
 
 def failure_of(answer: Answer, *, writes: bool = False) -> Failure | None:
@@ -82,8 +86,8 @@ def json_of(answer: Answer, *, writes: bool = False) -> Any | Broken:
         kind = "a web page" if looks_like_html(answer.body) else printable(answer.media_type or "no Content-Type", 80)
         return _unreadable(answer, f"with {kind} instead of JSON", writes)
     try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
+        return parse(answer.body)
+    except ValueError:
         return _unreadable(answer, "with JSON that cannot be read", writes)
 
 
@@ -210,4 +214,4 @@ def _integer(value: object) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    return int(value) if isinstance(value, str) and is_number(value) else None

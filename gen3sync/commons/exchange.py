@@ -17,6 +17,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.answers import retry_after
 from gen3sync.commons.credentials import ApiKey
 from gen3sync.commons.pages import looks_like_html, prose
+from gen3sync.commons.parsing import parse
 from gen3sync.commons.replies import Broken, BrokenCause
 from gen3sync.commons.sentences import is_dying_key
 from gen3sync.commons.transport import Answer, Request, Timeouts, Transport
@@ -173,15 +174,19 @@ def _bad_key(key: ApiKey, clock: Clock, skew: float, status: int, said: str) -> 
 def _token(answer: Answer, origin: str, clock: Clock, skew: float, *, limited: bool) -> Token | Refusal:
     value: object = None
     claims: dict[str, Any] = {}
+    ends: datetime | None = None
     try:
-        data = json.loads(answer.body)
+        data = parse(answer.body)
         value = data.get("access_token") if isinstance(data, dict) else None
-        if isinstance(value, str):
+        # It becomes a header's value: base64 forgives what a header does not.
+        if isinstance(value, str) and value.isascii() and value.isprintable():
             claims = jwt.decode(value, options={"verify_signature": False, "verify_exp": False})
-    except (ValueError, jwt.InvalidTokenError):
-        claims = {}
-    expires = claims.get("exp")
-    if not isinstance(value, str) or isinstance(expires, bool) or not isinstance(expires, int | float):
+        expires = claims.get("exp")
+        if isinstance(expires, int | float) and not isinstance(expires, bool):
+            ends = datetime.fromtimestamp(expires, UTC)
+    except (ValueError, OverflowError, OSError, RecursionError, jwt.InvalidTokenError):
+        ends = None
+    if not isinstance(value, str) or ends is None:
         page = " (a web page)" if looks_like_html(answer.body) else ""
         error = UnreachableError(
             f"{origin} answered the request for a token with something else{page}.",
@@ -189,6 +194,5 @@ def _token(answer: Answer, origin: str, clock: Clock, skew: float, *, limited: b
         )
         return Refusal(error, Broken(str(error), BrokenCause.CONTENT, answer.status), lasting=False)
     now = clock.now()
-    ends = datetime.fromtimestamp(expires, UTC)
     lifetime = (ends - now) / timedelta(seconds=1) - skew
     return Token(value, ends, lifetime, now, clock.monotonic(), limited_by_key=limited, claims=claims)

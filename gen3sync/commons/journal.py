@@ -7,11 +7,11 @@ to prove (`inbox.touch`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gen3sync.commons.asking import Asks, Nothing, odd
+from gen3sync.commons.parsing import is_number, parse
 from gen3sync.commons.replies import GraphqlData
 from gen3sync.names import Project
 
@@ -80,10 +80,10 @@ def read(ok: int, data: Mapping[str, object]) -> Journal | None:
 
 def _written(entry: object) -> Written | None:
     match entry:
-        case {"id": id, "role": str(role), "documents": list(documents)} if str(id).isdigit():
+        case {"id": id, "role": str(role), "documents": list(documents)} if is_number(id):
             touches = _touches(documents[0], int(str(id))) if len(documents) == 1 else None
             return Written(int(str(id)), role, touches)
-        case {"id": id} if str(id).isdigit():
+        case {"id": id} if is_number(id):
             return Written(int(str(id)), "", None)
         case _:
             return None
@@ -92,7 +92,7 @@ def _written(entry: object) -> Written | None:
 def _touches(document: object, id: int) -> tuple[Touch, ...] | None:
     """The records in a transaction's answer, None unless it says of each what was done to it, and of how many."""
     try:
-        answer = json.loads(document["response_json"])  # type: ignore[index]
+        answer = parse(document["response_json"])  # type: ignore[index]
         if answer["success"] is not True or answer["transaction_id"] != id:
             return None
         entities = answer["entities"]

@@ -8,6 +8,7 @@ from datetime import datetime
 from gen3sync.commons import journal
 from gen3sync.commons.asking import Asks, Nothing, checked, portions, text_or_none, unseen
 from gen3sync.commons.journal import Journal
+from gen3sync.commons.parsing import is_number
 from gen3sync.commons.replies import GraphqlData, NodeSignature, Pending, Signature, Unknown
 from gen3sync.names import Project, printable
 
@@ -94,7 +95,7 @@ def _read_signature(project: Project, nodes: Sequence[str], data: Mapping[str, o
     waiting = tuple(
         Pending(int(entry["id"]), _moment(entry.get("created_datetime")))
         for entry in pending
-        if isinstance(entry, dict) and str(entry.get("id", "")).isdigit()
+        if isinstance(entry, dict) and is_number(entry.get("id", ""))
     )
     return Signature(
         project.id,
@@ -110,7 +111,7 @@ def _newest(entries: object) -> int | None:
     match entries:
         case []:
             return 0
-        case [{"id": id}] if str(id).isdigit():
+        case [{"id": id}] if is_number(id):
             return int(str(id))
         case _:
             return None

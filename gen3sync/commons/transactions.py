@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gen3sync.commons.asking import Asks, Nothing, odd, portions, rows_of, text_or_none
+from gen3sync.commons.parsing import is_number
 from gen3sync.commons.replies import GraphqlData, Transaction, TransactionState
 from gen3sync.names import Project
 
@@ -105,7 +106,7 @@ def _transaction(entry: object) -> Transaction | None:
     if not isinstance(entry, dict):
         return None
     id, state, documents = str(entry.get("id")), entry.get("state"), entry.get("documents")
-    if not id.isdigit() or not isinstance(state, str) or state not in TransactionState.__members__:
+    if not is_number(id) or not isinstance(state, str) or state not in TransactionState.__members__:
         return None
     names = tuple(
         document["name"]

@@ -1,0 +1,68 @@
+"""JSON from a commons, within bounds: what Python's reader falls over, and what nobody could write down, is no JSON.
+
+Exports, which stream, are read by `records.exported` with the same bounds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+MAX_DEPTH = 100
+"""Most lists and objects inside one another. A dictionary with its schemas has some twenty."""
+
+
+def parse(raw: bytes | str) -> Any:
+    """The value `raw` says. Raises ValueError for anything that is not JSON, and for JSON that is nested beyond
+    `MAX_DEPTH`, holds numbers without end (infinite, or of thousands of digits), or halves of surrogate pairs."""
+    try:
+        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    opened, half = ("[", "{"), ("\\ud", "\\uD")
+    if _count(raw, opened) > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise ValueError("it is nested too deeply")
+    if _count(raw, half):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half of a surrogate pair") from None
+    return value
+
+
+def is_number(told: object) -> bool:
+    """Whether `int(str(told))` is a transaction's number as a database can hold one."""
+    text = str(told)
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def _count(raw: bytes | str, marks: tuple[str, str]) -> int:
+    return sum(raw.count(mark) if isinstance(raw, str) else raw.count(mark.encode()) for mark in marks)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _deeper(value: object, depth: int) -> bool:
+    """Whether more than `depth` lists and objects are inside one another."""
+    level = [value]
+    for _ in range(depth):
+        inside: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inside.extend(each.values())
+            elif isinstance(each, list):
+                inside.extend(each)
+        level = [each for each in inside if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
