@@ -24,6 +24,7 @@ from gen3sync.files import folder_error, remove_leftovers, safe_name
 from gen3sync.ledger import Ledger
 from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.names import Project
+from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import snapshot, wishes
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.dry import Plan, plan_file
@@ -63,6 +64,7 @@ class Outbox:
         heartbeat: Callable[[str], None] = _nobody,
         goodbye: Callable[[str], None] = _nobody,
         failpoint: FailPoint = no_failpoint,
+        observer: Observer = NOBODY,
     ) -> None:
         chance = rng or random.Random()
         parallel = settings.outbox.parallel
@@ -83,6 +85,7 @@ class Outbox:
             host_name(),
             Left(ledger),
             goodbye,
+            observer=observer,
         )
         self._lock = threading.Lock()
         self._wake = threading.Event()

@@ -72,6 +72,7 @@ class LaneState:
             attempts=attempts,
         )
         self.tell(work, EventLevel.WARNING, "parked", f"parked: {reason}")
+        self.rooms.observer.parked("drop", error_class)
 
     def unpark(self, work: Work) -> None:
         """Somebody asked, or it is time to look again."""
@@ -106,6 +107,7 @@ class LaneState:
         if first:
             self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{self.project} is parked: {printable(reason)}")
             _log.warning("project parked: %s", printable(reason), extra={"project": str(self.project)})
+            self.rooms.observer.parked("project", error_class)
 
     def release_project(self) -> None:
         """Look at it again."""

@@ -15,8 +15,9 @@ from gen3sync.catalog import Catalog
 from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
-from gen3sync.ledger import Ledger
+from gen3sync.ledger import Drop, Ledger
 from gen3sync.names import Project
+from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.left import Left
@@ -48,6 +49,7 @@ class Rooms:
     goodbye: Callable[[str], None] = lambda _name: None
     """Takes back what `heartbeat` said: that work ended as it should."""
     stop: threading.Event = field(default_factory=threading.Event)
+    observer: Observer = NOBODY
 
     @contextmanager
     def watched(self, name: str) -> Iterator[None]:
@@ -61,6 +63,13 @@ class Rooms:
     @property
     def state(self) -> Path:
         return self.settings.state.path
+
+
+def tell_ended(rooms: Rooms, drop: Drop) -> None:
+    """Whoever looks on hears of a drop that has ended."""
+    verdict = drop.verdict.value if drop.verdict is not None else ""
+    lasted = (drop.ended_at or drop.arrived_at) - drop.arrived_at
+    rooms.observer.drop_ended(verdict, drop.counts, lasted.total_seconds())
 
 
 def host_name() -> str:

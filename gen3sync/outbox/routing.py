@@ -18,7 +18,7 @@ from gen3sync.names import Project, printable
 from gen3sync.outbox import snapshot
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.journal import Journal
-from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.rooms import Rooms, tell_ended
 from gen3sync.outbox.route import Routed, Unrouted, route
 
 _log = logging.getLogger("gen3sync.outbox")
@@ -113,7 +113,10 @@ class Routing:
                 new = replace(new, program=found.project.program, project=found.project.code, source=drop.source)
                 again = drops.add(replace(new, allow_erase=said.allow_erase))
                 reason = f"It came before other files and was sent after them, as drop {again.id}."
-                drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason, error_class="")
+                old = drops.update(
+                    drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason, error_class=""
+                )
+            tell_ended(self.rooms, old)
             del self.unrouted[drop.id]
             self.deliver(again)
             return
@@ -142,6 +145,7 @@ class Routing:
         text = f"{printable(drop.path)}: {reason}"
         self.rooms.ledger.drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason)
         self.rooms.ledger.events.add(EventLevel.INFO, "superseded", text, drop_id=drop.id)
+        tell_ended(self.rooms, self.rooms.ledger.drops.get(drop.id))
         self.unrouted.pop(drop.id, None)
         snapshot.discard(drop.snapshot, self.rooms.state)
         return True

@@ -77,7 +77,9 @@ def send(rooms: Rooms, put: Put) -> list[Answer]:
     first = put.first
     with rooms.watched(f"request {first.project} {first.drop_id}/{first.chunk.number}"):
         reply = _submit(rooms, put)
-    return answers(put, reply, rooms.clock.monotonic() - started)
+    answered = answers(put, reply, rooms.clock.monotonic() - started)
+    rooms.observer.chunk(answered[0].outcome.step.value, len(put.rows), len(put.body))
+    return answered
 
 
 def unforeseen(put: Put, error: BaseException) -> list[Answer]:
@@ -105,14 +107,15 @@ def _submit(rooms: Rooms, put: Put) -> SubmitReply:
             document_name=put.first.chunk.document_name,
             dry_run=put.first.dry_run,
         )
-        wait: float | None = None
+        wait, why = None, ""
         match reply:
             case Busy(retry_after=float() | int() as seconds) if seconds <= _SHORT_WAIT:
-                wait = float(seconds)
-            case Broken(cause=BrokenCause.CONNECT | BrokenCause.RESET, may_have_landed=False):
-                wait = rooms.rng.uniform(0.05, 0.5)
+                wait, why = float(seconds), "busy"
+            case Broken(cause=BrokenCause.CONNECT | BrokenCause.RESET as cause, may_have_landed=False):
+                wait, why = rooms.rng.uniform(0.05, 0.5), cause.value
             case _:
                 pass
         tries += 1
         if wait is None or tries > _SHORT_TRIES or rooms.clock.wait(rooms.stop, wait):
             return reply
+        rooms.observer.retried(why)

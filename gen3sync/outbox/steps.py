@@ -21,6 +21,7 @@ from gen3sync.outbox.lookup import Sight
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, read_some
+from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.work import Brake, Stage, Work
 
 _AT_ONCE = 50
@@ -222,6 +223,7 @@ class Steps:
             one.stage = Stage.GONE
             lane.index.forget(one.id)
             lane.works.pop(one.id, None)
+            tell_ended(lane.rooms, ended)
             self.ended(ended)
         lane.release_followers()
         if problem is not None:

@@ -43,11 +43,16 @@ def write_down(rooms: Rooms, arrivals: Sequence[Arrival]) -> list[Drop]:
     try:
         side_by_side(partial(_journal, rooms, arrival) for arrival in arrivals)
         with rooms.ledger.together():
-            return [_entry(rooms, arrival) for arrival in arrivals]
+            drops = [_entry(rooms, arrival) for arrival in arrivals]
     except (OSError, Gen3SyncError):
         for arrival in arrivals:
             snapshot.discard(arrival.shot.path, rooms.state)
         raise
+    for drop in drops:
+        rooms.observer.arrived(drop.size)
+        if drop.state is DropState.PARKED:
+            rooms.observer.parked("drop", drop.error_class)
+    return drops
 
 
 def _journal(rooms: Rooms, arrival: Arrival) -> None:
