@@ -37,6 +37,7 @@ from gen3sync.inbox.state import InboxStatus, inbox_status
 from gen3sync.inbox.work import sweep
 from gen3sync.ledger import EventLevel, Ledger, Outcome, Refresh
 from gen3sync.names import Project
+from gen3sync.observe import NOBODY, Observer
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Inbox:
         clock: Clock,
         *,
         heartbeat: Callable[[str, float], None] = lambda _name, _within: None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -68,7 +70,7 @@ class Inbox:
         self._stop = threading.Event()
         copies = settings.state.path / "mirrors"
         sweep(copies)
-        self._memory = Memory(ledger)
+        self._memory = Memory(ledger, observer)
         self._folder = Folder(settings.inbox.path, _address(client))
         horizon = timedelta(seconds=settings.commons.horizon)
         prover = Prover(client, clock, settings.commons.deadline, self._stop.is_set)

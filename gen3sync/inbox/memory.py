@@ -16,6 +16,7 @@ from gen3sync.inbox.detect import Known
 from gen3sync.inbox.plan import Format, Mirror
 from gen3sync.ledger import EventLevel, Ledger, MirrorKey, NewRefresh, Outcome, Refresh
 from gen3sync.names import Project
+from gen3sync.observe import NOBODY, Observer
 
 LEDGER_EVERY = timedelta(seconds=60)
 
@@ -56,8 +57,9 @@ def signature_text(known: Known) -> str:
 class Memory:
     """Thread-safe."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, observer: Observer = NOBODY) -> None:
         self._ledger = ledger
+        self._observer = observer
         self._lock = threading.Lock()
         self._pasts: dict[str, Past] = {}
         successes = {each.mirror: each for each in ledger.refreshes.latest_all(success_only=True)}
@@ -116,6 +118,8 @@ class Memory:
                 else:
                     past = replace(before, last=refresh, tried=tried, tried_at=refresh.started_at)
                 self._pasts[refresh.mirror] = past
+        for refresh in made:
+            self._observer.refreshed(refresh.outcome.value)
         return made
 
     def unchanged(self, mirror: Mirror, known: Known, at: datetime, *, always: bool) -> NewRefresh | None:
@@ -127,6 +131,7 @@ class Memory:
             recent = timedelta() <= at - success.ended_at < LEDGER_EVERY
             if not always and past.last is success and recent and known == past.known:
                 self._pasts[mirror.name] = replace(past, checked_at=at)
+                self._observer.refreshed(Outcome.UNCHANGED.value)
                 return None
         return NewRefresh(
             mirror=success.mirror,
