@@ -12,10 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from gen3sync.errors import ExitCode
-from gen3sync.status import DaemonState, Status, moment
+from gen3sync.status import DaemonState, Status, Writer, moment
 
 STALE_AFTER = 60.0
 """Seconds without a new status after which a daemon counts as down; it writes at least every 15 s."""
+PASS_GRACE = 900.0
+FIRST_PASS = 25 * 3600.0
+"""Where cron calls `gen3sync once`: seconds beside twice the usual time between passes after which one is missed, and
+after the first pass, when nobody knows yet how often it is called, a day and a little more."""
 KEY_WARNING = 7 * 86400.0
 """Seconds before a key's expiry from which status is degraded: a person must make a new one."""
 
@@ -46,7 +50,13 @@ def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
     age = max(0.0, (now - moment(status.written_at)).total_seconds())
     reasons = []
     down = True
-    if status.daemon.state is DaemonState.STOPPED:
+    if status.daemon.by is Writer.ONCE:
+        every = status.daemon.pass_every
+        down = age > (FIRST_PASS if every is None else 2 * every + PASS_GRACE)
+        if down:
+            usual = "" if every is None else f"; they came at least every {_long(every)}"
+            reasons.append(f"no daemon runs here, and the last pass of `gen3sync once` was {_long(age)} ago{usual}")
+    elif status.daemon.state is DaemonState.STOPPED:
         reasons.append("the daemon was stopped")
     elif not alive:
         reasons.append("the daemon ended without saying so")
@@ -75,7 +85,8 @@ def _worries(status: Status, now: datetime) -> list[str]:
             when = f"in {days} day{'s' * (days != 1)}" if days else "today"
             reasons.append(f"the API key expires {when}: make a new one on the commons' profile page")
     reasons += [f"{parked.project} is parked: {parked.reason}" for parked in status.outbox.parked_projects]
-    parked_drops = sum(drop.state == "parked" for drop in status.outbox.open)
+    shown = sum(drop.state == "parked" for drop in status.outbox.open)
+    parked_drops = status.outbox.states.get("parked", shown)
     if parked_drops:
         reasons.append(f"{parked_drops} drop{'s' * (parked_drops != 1)} parked")
     for outcome in ("failed", "guarded"):
@@ -86,7 +97,17 @@ def _worries(status: Status, now: datetime) -> list[str]:
     old = sum(mirror.stale and mirror.checked_at is not None for mirror in status.inbox.mirrors)
     if old:
         reasons.append(f"{old} mirror{'s' * (old != 1)} older than {'they' if old != 1 else 'it'} should be")
-    return reasons + list(status.inbox.problems)
+    reasons += status.inbox.problems
+    if status.notify.problem:
+        reasons.append(f"notifications: {status.notify.problem}")
+    return reasons
+
+
+def _long(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
 
 
 def process_alive(status: Status) -> bool:

@@ -8,7 +8,7 @@ the daemon's business, showing them the command line's. docs/reference/status.md
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,14 @@ class DaemonState(StrEnum):
     STOPPED = "stopped"
 
 
+class Writer(StrEnum):
+    """Who wrote a status."""
+
+    DAEMON = "daemon"
+    ONCE = "once"
+    """`gen3sync once`, at the end of its pass: no daemon runs here, and none is missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
     state: DaemonState
@@ -39,6 +47,9 @@ class DaemonStatus:
     """Why the last reload was refused, or which loop has no fresh heartbeat."""
     heartbeats: dict[str, float] = field(default_factory=dict)
     """Seconds since each loop last showed life."""
+    by: Writer = Writer.DAEMON
+    pass_every: float | None = None
+    """Of `once`: the longest time between two of its last passes, in seconds. None after the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,17 @@ class DropStatus:
     next_attempt_at: str | None = None
     rows: int | None = None
     done: int | None = None
+    left: float | None = None
+    """Seconds until it is through, by the pace of the last minutes; None where nobody can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalStatus:
+    """Rows that were refused for one reason."""
+
+    rows: int
+    message: str
+    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,11 @@ class EndedStatus:
     counts: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     receipt: str | None = None
+    ended_at: str | None = None
+    refusals: tuple[RefusalStatus, ...] = ()
+    """Why rows were refused, the most frequent reasons first."""
+    rejects: str | None = None
+    """The file that holds the refused rows, to be corrected and dropped again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +136,13 @@ class OutboxStatus:
     open: tuple[DropStatus, ...] = ()
     open_total: int = 0
     """All drops that have not ended; `open` holds the first hundred."""
+    states: dict[str, int] = field(default_factory=dict)
+    """All drops that have not ended, by state."""
     ended: tuple[EndedStatus, ...] = ()
     today: dict[str, int] = field(default_factory=dict)
     """Drops that ended in the last 24 hours, by verdict."""
+    refused: tuple[EndedStatus, ...] = ()
+    """Those of the last 24 hours of which something was refused or is not proven; the newest twenty."""
     parked_projects: tuple[ParkedStatus, ...] = ()
     watch: str = ""
     """How arrivals are noticed: inotify, poll or off."""
@@ -134,6 +165,9 @@ class MirrorStatus:
     reason: str = ""
     stale: bool = False
     """Older than `max_age`, or than two looks and a little more."""
+    changed_at: str | None = None
+    change: str = ""
+    """When a refresh last found something else than before, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +176,20 @@ class InboxStatus:
     mirrors: tuple[MirrorStatus, ...] = ()
     problems: tuple[str, ...] = ()
     """What keeps mirrors from being known at all, such as projects that match nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyStatus:
+    """Messages to people who are not looking."""
+
+    targets: int = 0
+    """Addresses they go to; 0 where none is configured."""
+    waiting: int = 0
+    """Messages that have not reached every target."""
+    last_at: str | None = None
+    """When a message last reached a target."""
+    problem: str = ""
+    """Why messages do not get through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +207,7 @@ class Status:
     key: KeyStatus
     outbox: OutboxStatus
     inbox: InboxStatus
+    notify: NotifyStatus = field(default_factory=NotifyStatus)
     events: tuple[EventStatus, ...] = ()
     schema: int = SCHEMA
 
@@ -167,40 +216,43 @@ class Status:
 
     @classmethod
     def from_json(cls, raw: bytes) -> Status:
-        """Raises ValueError for anything that is not a status of this schema."""
+        """Raises ValueError for what is not a status of this schema; what a newer gen3sync added is skipped."""
         try:
             data = json.loads(raw)
             if data["schema"] != SCHEMA:
                 raise ValueError(f"schema {data['schema']!r}")
-            outbox, inbox = data["outbox"], data["inbox"]
+            daemon, outbox, inbox = data["daemon"], data["outbox"], data["inbox"]
+            states = {"state": DaemonState(daemon["state"]), "by": Writer(daemon.get("by", Writer.DAEMON))}
+            lists = {name: tuple(map(_ended, outbox.get(name, ()))) for name in ("ended", "refused")}
+            lists |= {"open": _each(DropStatus, outbox["open"])}
+            lists |= {"parked_projects": _each(ParkedStatus, outbox["parked_projects"])}
+            mirrors = _each(MirrorStatus, inbox["mirrors"])
             return cls(
                 written_at=data["written_at"],
-                daemon=DaemonStatus(**{**data["daemon"], "state": DaemonState(data["daemon"]["state"])}),
-                commons=CommonsStatus(**data["commons"]),
-                key=KeyStatus(**data["key"]),
-                outbox=OutboxStatus(
-                    **{
-                        **outbox,
-                        "open": _each(DropStatus, outbox["open"]),
-                        "ended": _each(EndedStatus, outbox["ended"]),
-                        "parked_projects": _each(ParkedStatus, outbox["parked_projects"]),
-                    }
-                ),
-                inbox=InboxStatus(
-                    **{
-                        **inbox,
-                        "mirrors": _each(MirrorStatus, inbox["mirrors"]),
-                        "problems": tuple(inbox["problems"]),
-                    }
-                ),
+                daemon=_one(DaemonStatus, daemon | states),
+                commons=_one(CommonsStatus, data["commons"]),
+                key=_one(KeyStatus, data["key"]),
+                outbox=_one(OutboxStatus, outbox | lists),
+                inbox=_one(InboxStatus, inbox | {"mirrors": mirrors, "problems": tuple(inbox["problems"])}),
+                notify=_one(NotifyStatus, data.get("notify", {})),
                 events=_each(EventStatus, data["events"]),
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a status: {error!r}") from None
 
 
+def _one(kind: type[Any], item: dict[str, Any]) -> Any:
+    known = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in item.items() if name in known})
+
+
 def _each(kind: type[Any], items: list[dict[str, Any]]) -> tuple[Any, ...]:
-    return tuple(kind(**item) for item in items)
+    return tuple(_one(kind, item) for item in items)
+
+
+def _ended(item: dict[str, Any]) -> EndedStatus:
+    found: EndedStatus = _one(EndedStatus, item | {"refusals": _each(RefusalStatus, item.get("refusals", []))})
+    return found
 
 
 def read_status(state: Path) -> Status:

@@ -22,8 +22,10 @@ from gen3sync.status import (
     InboxStatus,
     KeyStatus,
     MirrorStatus,
+    NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    RefusalStatus,
     Status,
 )
 
@@ -78,9 +80,11 @@ PARTS = {
     OutboxStatus: "outbox.",
     DropStatus: "outbox.open[].",
     EndedStatus: "outbox.ended[].",
+    RefusalStatus: "outbox.ended[].refusals[].",
     ParkedStatus: "outbox.parked_projects[].",
     InboxStatus: "inbox.",
     MirrorStatus: "inbox.mirrors[].",
+    NotifyStatus: "notify.",
     EventStatus: "events[].",
 }
 
@@ -96,6 +100,17 @@ def test_every_status_field_is_documented(part: type) -> None:
         if not any(f"`{prefix}{field.name}`" in line or f"`.{field.name}`" in line for line in lines)
     ]
     assert missing == []
+
+
+def test_no_status_field_is_documented_that_does_not_exist() -> None:
+    known = {f"{prefix}{field.name}" for part, prefix in PARTS.items() for field in fields(part)}
+    page = text("reference/status.md").partition("## status.json")[2]
+    shown = set()
+    for cell in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE):
+        first, *others = re.findall(r"`([^`]+)`", cell)
+        prefix = first.rpartition(".")[0]
+        shown |= {first, *(f"{prefix}{name}" if name.startswith(".") else name for name in others)}
+    assert shown - {"field"} == known
 
 
 def test_every_check_has_its_module() -> None:

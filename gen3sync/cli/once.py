@@ -20,10 +20,14 @@ def once(invocation: Invocation) -> int:
 
     Exit code: 0 all well, 1 something was refused, is parked or waits, 75 the commons does not answer.
     """
+    from gen3sync.daemon.passes import note_pass
+
     settings = invocation.settings()
     refuse_beside_daemon(settings, "once")
     with own_rooms(invocation, settings) as rooms, progress(invocation, "one pass") as bar:
+        started = rooms.clock.now()
         result = rooms.once(bar.rows)
+        note_pass(rooms, started)
     if invocation.json:
         invocation.emit(
             {

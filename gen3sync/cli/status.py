@@ -1,13 +1,16 @@
-"""`gen3sync status`: reads the daemon's status.json and says it. Imports no room: it must stay cheap.
+"""`gen3sync status`: reads status.json and says it. Imports no room: it must stay cheap.
 
 Exit code: 0 well, 1 degraded, 2 down (or never started), so that any monitor can call it.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +19,11 @@ import click
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
-from gen3sync.health import judge, process_alive
+from gen3sync.health import Judgement, judge, process_alive
+from gen3sync.names import printable
 from gen3sync.status import Status, read_status
+
+_TURN = 1.0
 
 
 @verb("status", short_help="How things are: drops, mirrors, key, commons.")
@@ -25,61 +31,142 @@ from gen3sync.status import Status, read_status
 @click.option("--watch", is_flag=True, help="Draw it anew whenever it changes, until Ctrl-C.")
 @click.option("--for", "bound", type=float, hidden=True, help="Stop watching after that many seconds.")
 def status(invocation: Invocation, watch: bool, bound: float | None) -> int:
-    """Say how things are, from the daemon's last word.
+    """Say how things are, from the last word of the daemon, or of `gen3sync once` where no daemon runs.
 
     Works when the daemon is down, and says that it is and how old the news is. Exit code: 0 all well, 1 something
-    needs a look, 2 the daemon is down.
+    needs a look, 2 the daemon is down (or `once` has not been called for too long). Also after --watch.
     """
     state = state_folder(invocation.config, invocation.env)
-    if watch and not invocation.json:
-        return _watch(invocation, state, bound)
+    if not watch:
+        look = _look(state)
+        if invocation.json:
+            invocation.emit(look.data())
+        else:
+            _say(invocation, look)
+        return look.exit_code
+    return _watch(invocation, state, None if bound is None else time.monotonic() + bound)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found in the state folder: a status and how well it is, or why there is none."""
+
+    status: Status | None
+    judgement: Judgement | None
+    error: NotFoundError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return ExitCode.DOWN if self.judgement is None else self.judgement.health.exit_code
+
+    @property
+    def news(self) -> object:
+        """Changes when there is something new to say; the passing of time alone is nothing new."""
+        if self.status is None or self.judgement is None:
+            return str(self.error)
+        return self.status.written_at, self.judgement.health, self.judgement.reasons
+
+    def data(self) -> dict[str, object]:
+        if self.status is None or self.judgement is None:
+            why = [self.error.what] if self.error else []
+            return {"health": "down", "reasons": why, "age_seconds": None, "status": None}
+        return {
+            "health": str(self.judgement.health),
+            "reasons": list(self.judgement.reasons),
+            "age_seconds": round(self.judgement.age, 1),
+            "status": json.loads(self.status.to_json()),
+        }
+
+
+def _look(state: Path) -> _Look:
     try:
         known = read_status(state)
     except NotFoundError as error:
-        if invocation.json:
-            invocation.emit({"health": "down", "reasons": [error.what], "age_seconds": None, "status": None})
-        else:
-            invocation.paragraph(f"gen3sync is DOWN. {error.what}", indent=0)
-            invocation.paragraph(error.remedy, indent=0)
-        return ExitCode.DOWN
-    judgement = judge(known, datetime.now(UTC), alive=process_alive(known))
-    if invocation.json:
-        import json
-
-        invocation.emit(
-            {
-                "health": str(judgement.health),
-                "reasons": list(judgement.reasons),
-                "age_seconds": round(judgement.age, 1),
-                "status": json.loads(known.to_json()),
-            }
-        )
-    else:
-        invocation.say(_screen(known))
-    return judgement.health.exit_code
+        return _Look(None, None, error)
+    return _Look(known, judge(known, datetime.now(UTC), alive=process_alive(known)))
 
 
-def _screen(known: Status) -> str:
+def _say(invocation: Invocation, look: _Look) -> None:
+    if look.status is not None and look.judgement is not None:
+        invocation.say(_screen(look.status, look.judgement))
+    elif look.error is not None:
+        invocation.paragraph(f"gen3sync is DOWN. {look.error.what}", indent=0)
+        invocation.paragraph(look.error.remedy, indent=0)
+
+
+def _screen(known: Status, judgement: Judgement) -> str:
     from gen3sync.cli.screen import COLUMNS, render
 
-    now = datetime.now(UTC)
     terminal = sys.stdout.isatty()
     columns = min(120, shutil.get_terminal_size((COLUMNS, 24)).columns) if terminal else COLUMNS
-    return render(known, judge(known, now, alive=process_alive(known)), now, columns)
+    return render(known, judgement, datetime.now(UTC), columns)
 
 
-def _watch(invocation: Invocation, state: Path, bound: float | None) -> int:
-    clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
-    end = None if bound is None else time.monotonic() + bound
-    while True:
-        try:
-            known: Status | None = read_status(state)
-            text = _screen(known) if known else ""
-        except NotFoundError as error:
-            known, text = None, f"gen3sync is DOWN. {error.what}\n{error.remedy}"
-        invocation.say(f"{clear}{text}\n")
-        if end is not None and time.monotonic() >= end:
-            if known is None:
-                return ExitCode.DOWN
-            return judge(known, datetime.now(UTC), alive=process_alive(known)).health.exit_code
-        time.sleep(1)
+def _watch(invocation: Invocation, state: Path, end: float | None) -> int:
+    """Looks each second. On a terminal the screen is drawn over the last one; elsewhere only what is new is said.
+
+    Ctrl-C is how watching ends: the exit code is that of the last look, as without --watch.
+    """
+    look = _look(state)
+    show: Callable[[_Look], None] = _Over(invocation) if _draws(invocation) else _Lines(invocation)
+    try:
+        while True:
+            show(look)
+            if end is not None and time.monotonic() >= end:
+                break
+            time.sleep(_TURN)
+            look = _look(state)
+    except KeyboardInterrupt:
+        if _draws(invocation):
+            invocation.say()
+    return look.exit_code
+
+
+def _draws(invocation: Invocation) -> bool:
+    return sys.stdout.isatty() and not invocation.json and invocation.env.get("TERM") != "dumb"
+
+
+class _Lines:
+    """Whole screens one below the other, or a line of JSON each, whenever there is news."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._said: object = None
+
+    def __call__(self, look: _Look) -> None:
+        if look.news == self._said:
+            return
+        first, self._said = self._said is None, look.news
+        if self._invocation.json:
+            self._invocation.say(json.dumps(look.data(), ensure_ascii=False))
+        else:
+            if not first:
+                self._invocation.say()
+            _say(self._invocation, look)
+        sys.stdout.flush()
+
+
+class _Over:
+    """A screen drawn over the one before, line by line so that nothing flickers, and no longer than the terminal."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._size: object = None
+
+    def __call__(self, look: _Look) -> None:
+        size = shutil.get_terminal_size()
+        if look.status is not None and look.judgement is not None:
+            lines = _screen(look.status, look.judgement).splitlines()
+        else:
+            why = (look.error.what, look.error.remedy) if look.error is not None else ()
+            lines = ["gen3sync is DOWN.", *map(printable, why)]
+        room = max(5, size.lines - 1)
+        if len(lines) > room:
+            more = len(lines) - room + 1
+            lines[room - 1 :] = [f"… {more} more lines: enlarge the window, or call `gen3sync status` without --watch"]
+        # Home, each line cleared behind its end, and what is left of the last screen below.
+        fresh = "\x1b[2J" if size != self._size else ""
+        self._size = size
+        drawn = "".join(f"{line}\x1b[K\n" for line in lines)
+        click.echo(f"{fresh}\x1b[H{drawn}\x1b[J", nl=False, color=self._invocation.colour)
+        sys.stdout.flush()

@@ -6,10 +6,11 @@ import os
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gen3sync import __version__
+from gen3sync.daemon.recall import Recall
 from gen3sync.inbox.state import InboxStatus as InboxState
 from gen3sync.inbox.state import MirrorState
 from gen3sync.ledger import Drop, DropState
@@ -23,18 +24,19 @@ from gen3sync.status import (
     InboxStatus,
     KeyStatus,
     MirrorStatus,
+    NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    RefusalStatus,
     Status,
+    Writer,
 )
 
 if TYPE_CHECKING:
     from gen3sync.ledger import Ledger
 
 _OPEN = 100
-_ENDED = 20
 _EVENTS = 20
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,19 @@ class Live:
     settling: int = 0
     watch: str = ""
     progress: dict[int, Progress] = field(default_factory=dict)
+    notify: NotifyStatus = field(default_factory=NotifyStatus)
+    by: Writer = Writer.DAEMON
+    pass_every: float | None = None
 
 
-def gather(ledger: Ledger, live: Live, now: datetime) -> Status:
-    """One consistent-enough picture: each part is true at the moment it was read."""
+def gather(ledger: Ledger, live: Live, now: datetime, recall: Recall | None = None, elapsed: float = 0.0) -> Status:
+    """One consistent-enough picture: each part is true at the moment it was read.
+
+    `recall` is what was remembered since the picture before; without it everything is looked up. `elapsed` is the
+    clock's monotonic time, for the pace of drops.
+    """
+    recall = Recall() if recall is None else recall
+    recall.look(ledger, now)
     open_drops = ledger.drops.open()
     return Status(
         written_at=_iso(now),
@@ -77,27 +88,36 @@ def gather(ledger: Ledger, live: Live, now: datetime) -> Status:
             config=live.config,
             problem=live.problem,
             heartbeats=live.heartbeats,
+            by=live.by,
+            pass_every=live.pass_every,
         ),
         commons=live.commons,
         key=live.key,
-        outbox=_outbox(ledger, live, open_drops, now),
-        inbox=_inbox(live.inbox),
+        outbox=_outbox(ledger, live, open_drops, recall, elapsed),
+        inbox=_inbox(live.inbox, recall),
+        notify=live.notify,
         events=tuple(
             EventStatus(_iso(event.at), str(event.level), event.text) for event in ledger.events.recent(_EVENTS)
         ),
     )
 
 
-def _outbox(ledger: Ledger, live: Live, open_drops: tuple[Drop, ...], now: datetime) -> OutboxStatus:
-    ended = [drop for drop in ledger.drops.recent(500) if drop.state is DropState.ENDED]
-    today = Counter(str(drop.verdict) for drop in ended if drop.ended_at and now - drop.ended_at < _DAY)
+def _outbox(ledger: Ledger, live: Live, drops: tuple[Drop, ...], recall: Recall, elapsed: float) -> OutboxStatus:
+    recall.forget_paces(set(live.progress))
+    shown = [
+        _open(drop, live.progress.get(drop.id), recall, elapsed)
+        # Those on their way before those that wait: the hundred oldest may all be parked.
+        for drop in sorted(drops, key=lambda drop: (drop.id not in live.progress, drop.id))[:_OPEN]
+    ]
     return OutboxStatus(
         path=live.outbox,
         settling=live.settling,
-        open=tuple(_open(drop, live.progress.get(drop.id)) for drop in open_drops[:_OPEN]),
-        open_total=len(open_drops),
-        ended=tuple(_ended(drop) for drop in ended[:_ENDED]),
-        today=dict(today),
+        open=tuple(sorted(shown, key=lambda drop: drop.drop)),
+        open_total=len(drops),
+        states=dict(Counter(str(drop.state) for drop in drops)),
+        ended=tuple(_ended(drop, recall) for drop in recall.ended),
+        today=recall.today,
+        refused=tuple(_ended(drop, recall) for drop in recall.refused),
         parked_projects=tuple(
             ParkedStatus(f"{p.program}/{p.project}", p.reason, _iso(p.since), _iso_or_none(p.next_look_at))
             for p in ledger.projects.all()
@@ -106,7 +126,9 @@ def _outbox(ledger: Ledger, live: Live, open_drops: tuple[Drop, ...], now: datet
     )
 
 
-def _open(drop: Drop, progress: Progress | None) -> DropStatus:
+def _open(drop: Drop, progress: Progress | None, recall: Recall, elapsed: float) -> DropStatus:
+    moving = progress is not None and drop.state in (DropState.SENDING, DropState.VERIFYING)
+    left = recall.left(drop.id, progress.done, progress.rows, elapsed) if progress and moving else None
     return DropStatus(
         drop=drop.id,
         path=drop.path,
@@ -118,10 +140,12 @@ def _open(drop: Drop, progress: Progress | None) -> DropStatus:
         next_attempt_at=_iso_or_none(drop.next_attempt_at),
         rows=progress.rows if progress else None,
         done=progress.done if progress else None,
+        left=None if left is None else round(left, 1),
     )
 
 
-def _ended(drop: Drop) -> EndedStatus:
+def _ended(drop: Drop, recall: Recall) -> EndedStatus:
+    refusal = recall.refusal(drop)
     return EndedStatus(
         drop=drop.id,
         path=drop.path,
@@ -131,6 +155,9 @@ def _ended(drop: Drop) -> EndedStatus:
         counts=dict(drop.counts),
         reason=drop.reason,
         receipt=drop.receipt,
+        ended_at=_iso_or_none(drop.ended_at),
+        refusals=tuple(RefusalStatus(rows, message, column) for rows, message, column in refusal.reasons),
+        rejects=str(refusal.rejects) if refusal.rejects else None,
     )
 
 
@@ -138,11 +165,12 @@ def _project(drop: Drop) -> str | None:
     return f"{drop.program}/{drop.project}" if drop.program and drop.project else None
 
 
-def _inbox(state: InboxState) -> InboxStatus:
-    return InboxStatus(str(state.path), tuple(_mirror(mirror) for mirror in state.mirrors), state.problems)
+def _inbox(state: InboxState, recall: Recall) -> InboxStatus:
+    return InboxStatus(str(state.path), tuple(_mirror(mirror, recall) for mirror in state.mirrors), state.problems)
 
 
-def _mirror(state: MirrorState) -> MirrorStatus:
+def _mirror(state: MirrorState, recall: Recall) -> MirrorStatus:
+    change = recall.change(state.key)
     return MirrorStatus(
         mirror=state.mirror.name,
         project=str(state.mirror.project),
@@ -156,6 +184,8 @@ def _mirror(state: MirrorState) -> MirrorStatus:
         next_run_at=_iso_or_none(state.next_run),
         reason=state.reason,
         stale=state.stale,
+        changed_at=_iso(change.started_at) if change else None,
+        change=change.reason if change else "",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from gen3sync.health import Judgement
@@ -16,8 +17,9 @@ def status_line(status: Status, judgement: Judgement, now: datetime) -> str:
 
 def _drops(status: Status) -> list[str]:
     outbox = status.outbox
-    moving = sum(drop.state in ("planning", "sending", "verifying") for drop in outbox.open)
-    parked = sum(drop.state == "parked" for drop in outbox.open)
+    states = outbox.states or Counter(drop.state for drop in outbox.open)
+    moving = sum(states.get(state, 0) for state in ("planning", "sending", "verifying"))
+    parked = states.get("parked", 0)
     waiting = outbox.settling + outbox.open_total - moving - parked
     words = [f"{number} {word}" for number, word in ((moving, "sending"), (parked, "parked")) if number]
     if waiting or not words:

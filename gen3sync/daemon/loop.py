@@ -16,7 +16,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +28,8 @@ from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks, locked_folders
 from gen3sync.daemon.orders import Orders
+from gen3sync.daemon.port import MetricsPort
+from gen3sync.daemon.recall import Recall
 from gen3sync.daemon.vigil import Vigil, begin_life, end_life
 from gen3sync.errors import ExitCode, FolderError, Gen3SyncError, LedgerError, LockedError
 from gen3sync.files import folder_error, write_atomic
@@ -58,6 +60,7 @@ class Daemon:
         self._notifier = Notifier.from_environment(env)
         self._beats = Heartbeats(clock)
         self._vigil = Vigil(self._notifier, self._beats, clock)
+        self._port = MetricsPort(clock, self._beats)
         self._locks = FolderLocks()
         self._wake = threading.Event()
         self._stopping = False
@@ -69,13 +72,14 @@ class Daemon:
         self._said = ""
         self._gone: dict[Path, str] = {}
         self._busy = False
+        self._recall = Recall()
         self._rooms: Rooms
         self._orders: Orders
 
     def run(self) -> ExitCode:
         """Until a signal says stop. Raises Gen3SyncError when it cannot start."""
         settings = self._load()
-        with self._locks, self._signals():
+        with self._locks, self._signals(), closing(self._port):
             self._locks.take(locked_folders(settings))
             self._open(settings)
             try:
@@ -109,6 +113,7 @@ class Daemon:
             self._orders.look()
         self._mend_locks()
         self._vigil.look(self._tell)
+        self._port.look()
         now = self._clock.monotonic()
         if changed or self._busy or now - self._published >= PUBLISH:
             self._publish()
@@ -151,7 +156,8 @@ class Daemon:
                 self._tell("error", "folder", why)
 
     def _open(self, settings: Settings) -> None:
-        rooms = build(settings, self._clock, self._env)
+        self._port.follow(settings.metrics)
+        rooms = build(settings, self._clock, self._env, self._port.observer)
         try:
             rooms.ledger.orders.put_back()
             begin_life(rooms.ledger, self._started_at.isoformat(timespec="seconds"))
@@ -163,10 +169,12 @@ class Daemon:
             rooms.close()
             raise
         self._rooms = rooms
+        self._recall = Recall()
         self._orders = Orders(rooms)
 
     def _take_new_settings(self) -> None:
         self._notifier.reloading()
+        self._port.rest()
         with self._vigil.fed():
             self._change_settings()
             status = self._publish()
@@ -203,12 +211,14 @@ class Daemon:
     def _publish(self) -> Status:
         """Writes status.json and systemd's status line."""
         now = self._clock.now()
-        problem = "; ".join(part for part in (self._vigil.problem, self._problem, *self._gone.values()) if part)
+        parts = (self._vigil.problem, self._problem, *self._gone.values(), self._port.problem)
+        problem = "; ".join(part for part in parts if part)
         live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
-        status = gather(self._rooms.ledger, live, now)
+        status = gather(self._rooms.ledger, live, now, self._recall, self._clock.monotonic())
         self._published = self._clock.monotonic()
         # While drops are on their way their progress is worth telling each second, though the ledger stands still.
         self._busy = any(drop.state != "parked" for drop in status.outbox.open)
+        self._port.show(status, self._obstacles())
         path = self._rooms.settings.state.path / FILE
         try:
             write_atomic(path, status.to_json())
@@ -221,12 +231,20 @@ class Daemon:
             self._notifier.status(line)
         return status
 
+    def _obstacles(self) -> tuple[str, ...]:
+        """What keeps files from being taken."""
+        outbox = self._gone.get(self._rooms.settings.outbox.path, "")
+        return tuple(why for why in (outbox, self._rooms.ledger_problem) if why)
+
     def _line(self, status: Status) -> str:
         now = self._clock.now()
         return status_line(status, judge(status, now, alive=True), now)
 
     def _finish(self) -> bool:
         self._state = DaemonState.STOPPING
+        with suppress(LedgerError):
+            self._publish()
+        self._port.rest()
         self._notifier.stopping("finishing or handing back what is in flight")
         log.info("stopping")
         clean = self._close_rooms(last_words=True)

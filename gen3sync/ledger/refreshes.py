@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gen3sync.ledger.groups import Group, as_row
@@ -47,6 +47,13 @@ class Refreshes(Group):
         if node is not None:
             query = query.where(refreshes.c.node == node)
         return self._many(query)
+
+    def changes(self, after: int = 0) -> tuple[Refresh, ...]:
+        """The newest run of each mirrored file that found something else than before, of those after run `after`."""
+        own = refreshes.c
+        query = select(func.max(own.id)).where(own.outcome == Outcome.UPDATED, own.id > after)
+        newest = query.group_by(own.mirror, own.program, own.project, own.node, own.format)
+        return self._many(select(refreshes).where(own.id.in_(newest)).order_by(own.id))
 
     def _add(self, connection: Connection, new: NewRefresh) -> Refresh:
         values = asdict(new) | {"ended_at": new.ended_at or self._clock.now()}

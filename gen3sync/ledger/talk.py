@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gen3sync.ledger.groups import Group, as_row, known
@@ -53,6 +53,17 @@ class Events(Group):
             query = query.where(events.c.at >= since)
         with self._database.reading() as connection:
             return tuple(as_row(Event, row) for row in connection.execute(query).mappings())
+
+    def after(self, id: int, limit: int = 1000) -> tuple[Event, ...]:
+        """The lines that came after line `id`, oldest first: for whoever follows the history."""
+        query = select(events).where(events.c.id > id).order_by(events.c.id).limit(limit)
+        with self._database.reading() as connection:
+            return tuple(as_row(Event, row) for row in connection.execute(query).mappings())
+
+    def newest(self) -> int:
+        """The number of the newest line; 0 before the first."""
+        with self._database.reading() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(events.c.id), 0))).scalar_one())
 
 
 class Orders(Group):

@@ -83,6 +83,7 @@ def test_verbs_beside_a_daemon_go_through_it(lab: Lab, tmp_path: Path) -> None:
 
 def test_the_same_verbs_without_a_daemon(lab: Lab) -> None:
     data = Path(__file__).parent.parent / "data/tsv"
+    assert lab.call("status").code == 2  # nothing has run here
     pushed = lab.call("push", data / "experiment.tsv", data / "case.tsv")
     assert pushed.code == 0, pushed.err
     assert "receipt:" in pushed.out
@@ -97,7 +98,11 @@ def test_the_same_verbs_without_a_daemon(lab: Lab) -> None:
     assert mirrored(lab, "sample") == 60
     assert lab.call("pull").code == 0
     assert lab.call("retry").code == 0
-    assert lab.call("status").code == 2  # no daemon has run here
+    told = lab.call("status")
+    assert told.code == 0
+    assert told.out.startswith("gen3sync  well: no daemon runs here; last pass ")
+    assert "reachable" in told.out
+    assert "DEV/test/sample.tsv" in told.out
 
 
 def test_a_second_daemon_is_refused_and_names_the_first(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """What status.json says, and how well it is."""
 
+import json
 import os
 import socket
 from dataclasses import replace
@@ -21,9 +22,12 @@ from gen3sync.status import (
     InboxStatus,
     KeyStatus,
     MirrorStatus,
+    NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    RefusalStatus,
     Status,
+    Writer,
     read_status,
 )
 
@@ -73,6 +77,35 @@ def example() -> Status:
 
 def test_it_survives_the_file(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(example().to_json())
+    assert read_status(tmp_path) == example()
+
+
+def test_every_part_survives_the_file(tmp_path: Path) -> None:
+    status = example()
+    refused = EndedStatus(7, "a.tsv", "DEV/x", "partly", at(-9), refusals=(RefusalStatus(3, "no such sex", "sex"),))
+    status = replace(
+        status,
+        daemon=replace(status.daemon, by=Writer.ONCE, pass_every=900.0),
+        outbox=replace(status.outbox, refused=(refused,), ended=(refused,), states={"sending": 1}),
+        notify=NotifyStatus(2, 1, at(-5), "no answer"),
+    )
+    (tmp_path / FILE).write_bytes(status.to_json())
+    assert read_status(tmp_path) == status
+
+
+def test_what_a_newer_gen3sync_added_is_skipped(tmp_path: Path) -> None:
+    data = json.loads(example().to_json())
+    data["moon"] = "full"
+    data["daemon"]["mood"] = "good"
+    data["outbox"]["open"][0]["colour"] = "red"
+    (tmp_path / FILE).write_text(json.dumps(data))
+    assert read_status(tmp_path) == example()
+
+
+def test_what_an_older_gen3sync_wrote_is_read(tmp_path: Path) -> None:
+    data = json.loads(example().to_json())
+    del data["notify"], data["daemon"]["by"], data["outbox"]["refused"], data["outbox"]["ended"][0]["refusals"]
+    (tmp_path / FILE).write_text(json.dumps(data))
     assert read_status(tmp_path) == example()
 
 
@@ -130,7 +163,29 @@ def test_what_degrades() -> None:
     assert degraded(outbox=replace(status.outbox, open=(drop,))) == "1 drop parked"
     mirror = replace(status.inbox.mirrors[0], outcome="guarded")
     assert degraded(inbox=replace(status.inbox, mirrors=(mirror, mirror))) == "2 mirrors guarded"
+    assert degraded(outbox=replace(status.outbox, states={"parked": 240})) == "240 drops parked"
+    assert degraded(notify=NotifyStatus(1, 3, None, "no answer")) == "notifications: no answer"
     assert degraded(daemon=replace(status.daemon, problem="the new configuration was refused")).startswith("the new")
+
+
+def passed(every: float | None, ago: float) -> Status:
+    """As `once` leaves it: stopped, its process gone."""
+    status = example()
+    daemon = replace(status.daemon, state=DaemonState.STOPPED, by=Writer.ONCE, pass_every=every)
+    return replace(status, written_at=at(-ago), daemon=daemon)
+
+
+def test_where_cron_calls_once_no_daemon_is_missed() -> None:
+    assert judge(passed(900, 300), NOW, alive=False).health is Health.WELL
+    assert judge(passed(None, 20 * 3600), NOW, alive=False).health is Health.WELL
+    assert judge(passed(86_400, 40 * 3600), NOW, alive=False).health is Health.WELL
+
+
+def test_a_pass_that_does_not_come_is_missed() -> None:
+    judgement = judge(passed(900, 3 * 3600), NOW, alive=False)
+    assert judgement.health is Health.DOWN
+    assert "the last pass of `gen3sync once` was 3 h ago; they came at least every 15 min" in judgement.reasons[0]
+    assert judge(passed(None, 26 * 3600), NOW, alive=False).health is Health.DOWN
 
 
 def test_whether_the_process_lives() -> None:

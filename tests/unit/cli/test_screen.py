@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import click
+import pytest
 
 from gen3sync.cli.screen import render
 from gen3sync.cli.words import width
 from gen3sync.health import judge
-from gen3sync.status import DropStatus, MirrorStatus, Status
-from tests.unit.test_status import NOW, at, example
+from gen3sync.status import DropStatus, EndedStatus, EventStatus, MirrorStatus, NotifyStatus, RefusalStatus, Status
+from tests.unit.test_status import NOW, at, example, passed
 
 
 def screen(status: Status, *, alive: bool = True, later: float = 0) -> str:
@@ -76,7 +77,117 @@ def test_nothing_leaves_80_columns_or_writes_control_characters() -> None:
     assert "\x1b" not in text
     assert max(width(line) for line in text.splitlines()) <= 80
     assert "… and 392 more" in text
-    assert "… and 24 more; --json" in text
+    assert "… and 24 more mirrors, true 5 s ago; --json" in text
+
+
+def wide(text: str) -> int:
+    return max(width(line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_every_screen_is_readable_in_few_columns(columns: int) -> None:
+    for status in (example(), refused(), busy()):
+        now = NOW
+        text = click.unstyle(render(status, judge(status, now, alive=True), now, columns))
+        commands = [line for line in text.splitlines() if line.startswith("    gen3sync ")]
+        paths = [line for line in text.splitlines() if "rejects: " in line]
+        assert wide("\n".join(line for line in text.splitlines() if line not in commands + paths)) <= columns
+
+
+def refused() -> Status:
+    """A file of the last day that landed in part."""
+    status = example()
+    path = "/srv/lab/sent/DEV/test/sample.tsv"
+    counts = {"created": 9, "rejected": 413}
+    refusals = (
+        RefusalStatus(412, "'x' is not one of ['Male', 'Female']", "sex"),
+        RefusalStatus(1, "'weight' is not a number", "weight"),
+        RefusalStatus(1, "something else"),
+    )
+    ended = EndedStatus(9, "DEV/test/sample.tsv", "DEV/test", "partly", at(-60), counts, "9 created, 413 rejected.")
+    ended = replace(ended, receipt=f"{path}.receipt.json", refusals=refusals, rejects=f"{path}.rejects.tsv")
+    outbox = replace(status.outbox, refused=(ended,), ended=(ended, *status.outbox.ended), today={"partly": 1})
+    return replace(status, outbox=outbox)
+
+
+def busy() -> Status:
+    """Something of everything."""
+    status = refused()
+    command = "gen3sync pull --accept DEV/test/clinical_observation_with_a_long_name.tsv"
+    guard = f"The mirror would shrink from 300 to 20 records. Look at the commons; if it is right, run `{command}`."
+    mirror = replace(status.inbox.mirrors[0], node="clinical", outcome="guarded", reason=guard, stale=True)
+    never = MirrorStatus("a.tsv", "DEV/test", "aliquot", "tsv", "never", stale=True)
+    drop = replace(status.outbox.open[0], left=130.0)
+    parked = DropStatus(3, "DEV/test/a.tsv", "DEV/test", "parked", at(-9), "no such project " * 40, 3, at(100))
+    return replace(
+        status,
+        outbox=replace(status.outbox, open=(drop, parked), open_total=2, states={"sending": 1, "parked": 1}),
+        inbox=replace(status.inbox, mirrors=(*status.inbox.mirrors, mirror, never)),
+        notify=NotifyStatus(2, 1, at(-600)),
+    )
+
+
+def test_refused_rows_say_why_and_where_they_are() -> None:
+    text = screen(refused())
+    said = " ".join(text.split())
+    assert "9 created, 413 rejected; 412 rows: sex: 'x' is not one of ['Male', 'Female']; 1 row: 'weight' is" in said
+    assert "and other reasons" in said
+    assert "rejects: /srv/lab/sent/DEV/test/sample.tsv.rejects.tsv" in text
+    assert text.count("DEV/test/sample.tsv ") + text.count("DEV/test/sample.tsv\n") == 2  # sent again now, and refused
+
+
+def test_a_drop_on_its_way_says_how_long_it_will_take() -> None:
+    assert "1,200 of 5,000 rows (24 %); about 2 min left" in " ".join(screen(busy()).split())
+
+
+def test_a_guard_shows_its_command_whole_in_a_line_of_its_own() -> None:
+    lines = screen(busy()).splitlines()
+    assert "    gen3sync pull --accept DEV/test/clinical_observation_with_a_long_name.tsv" in lines
+    assert lines.index("! 1 mirror guarded.") < 5
+
+
+def test_a_parked_reason_of_any_length_is_shown_to_its_end() -> None:
+    status = busy()
+    parked = replace(status.outbox.open[1], reason="because " * 180 + "`gen3sync retry a.tsv`")
+    text = screen(replace(status, outbox=replace(status.outbox, open=(parked,))))
+    assert "gen3sync retry a.tsv" in text
+
+
+def test_a_mirror_says_when_it_changed_and_what() -> None:
+    status = example()
+    mirror = replace(status.inbox.mirrors[0], changed_at=at(-3600), change="3 added, 1 changed.")
+    text = screen(replace(status, inbox=replace(status.inbox, mirrors=(mirror,))))
+    assert "changed 1 h ago (3 added, 1 changed)" in " ".join(text.split())
+
+
+def test_mirrors_without_records_are_counted_where_there_are_only_such() -> None:
+    status = example()
+    empty = replace(status.inbox.mirrors[0], rows=0)
+    text = screen(replace(status, inbox=replace(status.inbox, mirrors=(empty,) * 26)))
+    assert "26 mirrors, all without records, true 30 s ago" in text
+    assert "more" not in text
+
+
+def test_a_mirror_that_is_too_old_says_so() -> None:
+    status = example()
+    old = replace(status.inbox.mirrors[0], stale=True)
+    assert "  stale      DEV/test case" in screen(replace(status, inbox=replace(status.inbox, mirrors=(old,))))
+
+
+def test_where_cron_calls_once_nobody_is_called_down() -> None:
+    text = screen(passed(900, 300))
+    assert text.splitlines()[0] == "gen3sync  well: no daemon runs here; last pass 5 min ago"
+    late = screen(passed(900, 9000))
+    assert "DOWN; what follows is 2 h 30 min old" in late
+    assert "called by cron or a timer" in late
+    assert "gen3sync run" not in late
+
+
+def test_what_was_said_again_and_again_is_shown_once() -> None:
+    status = example()
+    text = screen(replace(status, events=(*status.events * 3, EventStatus(at(-90_000), "warning", "long ago"))))
+    assert text.count("landed DEV/test/case.tsv: 30 created (3 times)") == 1
+    assert "May" in text.splitlines()[-1]  # not today
 
 
 def test_what_needs_a_person_comes_first() -> None:

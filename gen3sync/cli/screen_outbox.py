@@ -1,0 +1,109 @@
+"""The outbox on the status screen: what waits and moves, what a person must look at, what came through. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from gen3sync.cli.layout import MARGIN, row, title
+from gen3sync.cli.words import count, fit, span
+from gen3sync.names import printable
+from gen3sync.status import DropStatus, EndedStatus, OutboxStatus, RefusalStatus, Status, moment
+
+MOST = 8
+"""Things of one kind that a screen shows before it says how many more there are."""
+_LONGEST = 2000
+_REASONS = 2
+_RECEIPT = ".receipt.json"
+_ORDER = ("parked", "sending", "verifying", "planning", "waiting")
+
+
+def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
+    outbox = status.outbox
+    yield title("Outbox") + fit(printable(outbox.path), columns - 10, keep_end=True)
+    yield " " * 10 + fit(_sums(outbox), columns - 10)
+    for parked in outbox.parked_projects[:MOST]:
+        yield from row("parked", printable(parked.project), printable(parked.reason, _LONGEST), columns)
+    yield from _more(len(outbox.parked_projects) - MOST, "parked project")
+    open_drops = sorted(outbox.open, key=lambda drop: _ORDER.index(drop.state) if drop.state in _ORDER else 9)
+    for drop in open_drops[:MOST]:
+        # What a person has to do stands at the end of the reason, so a parked drop's words are not cut.
+        lines = None if drop.state == "parked" else 4
+        yield from row(drop.state, printable(drop.path), _drop_words(drop, now), columns, lines)
+    yield from _more(outbox.open_total - MOST, "file")
+    for ended in outbox.refused[:MOST]:
+        yield from _refused(ended, columns)
+    yield from _more(
+        sum(outbox.today.get(word, 0) for word in ("partly", "rejected", "unverified")) - MOST, "such file"
+    )
+    shown = {ended.drop for ended in outbox.refused}
+    for ended in [ended for ended in outbox.ended if ended.drop not in shown][:MOST]:
+        yield from row(ended.verdict, printable(ended.path), _ended_words(ended), columns, 3)
+
+
+def _sums(outbox: OutboxStatus) -> str:
+    states = outbox.states
+    if not states:
+        for drop in outbox.open:
+            states = {**states, drop.state: states.get(drop.state, 0) + 1}
+    words = [f"{number:,} {state}" for state, number in states.items()]
+    if outbox.settling:
+        words.append(f"{count(outbox.settling, 'file')} still being written")
+    today = [f"{number:,} {verdict}" for verdict, number in outbox.today.items() if number]
+    return f"{', '.join(words) or 'nothing waiting'}; last 24 h: {', '.join(today) or 'nothing'}"
+
+
+def _more(number: int, what: str) -> Iterator[str]:
+    if number > 0:
+        yield f"  … and {count(number, 'more ' + what)}; `gen3sync status --json` lists them"
+
+
+def _drop_words(drop: DropStatus, now: datetime) -> str:
+    words = []
+    # Rows that wait for somebody move no further: what they wait for says more than how far they came.
+    if drop.rows and drop.done is not None and not (drop.state == "parked" and not drop.done):
+        share = f" ({100 * drop.done // drop.rows} %)" if drop.rows >= 100 else ""
+        words.append(f"{drop.done:,} of {drop.rows:,} rows{share}")
+    if drop.left is not None:
+        words.append(f"about {span(drop.left)} left")
+    if drop.reason:
+        words.append(printable(drop.reason, _LONGEST))
+    if drop.next_attempt_at:
+        left = (moment(drop.next_attempt_at) - now).total_seconds()
+        words.append(f"again in {span(left)}" if left > 0 else "again now")
+    return "; ".join(words) or f"for {span((now - moment(drop.since)).total_seconds())}"
+
+
+def _counts(ended: EndedStatus) -> str:
+    counts = ended.counts
+    return ", ".join(
+        f"{counts[key]:,} {key}" for key in ("created", "updated", "unchanged", "rejected") if counts.get(key)
+    )
+
+
+def _ended_words(ended: EndedStatus) -> str:
+    return _counts(ended) or printable(ended.reason, _LONGEST)
+
+
+def _refused(ended: EndedStatus, columns: int) -> Iterator[str]:
+    """Why, and where the rows are that can be corrected and dropped again."""
+    reasons = [_reason(refusal) for refusal in ended.refusals[:_REASONS]]
+    if len(ended.refusals) > _REASONS:
+        reasons.append("and other reasons")
+    words = "; ".join(part for part in (_counts(ended), *reasons) if part)
+    if not ended.refusals and ended.reason:
+        words = printable(ended.reason, _LONGEST)
+    yield from row(ended.verdict, printable(ended.path), words, columns, 6)
+    if ended.rejects:
+        yield " " * MARGIN + "rejects: " + printable(ended.rejects, _LONGEST)
+    elif ended.receipt:
+        what = "file" if ended.verdict == "rejected" else "receipt"
+        path = ended.receipt.removesuffix(_RECEIPT) if what == "file" else ended.receipt
+        yield " " * MARGIN + f"{what}: " + printable(path, _LONGEST)
+
+
+def _reason(refusal: RefusalStatus) -> str:
+    message = printable(refusal.message, 300)
+    # The commons often names the column itself.
+    named = not refusal.column or refusal.column in message
+    return f"{count(refusal.rows, 'row')}: {'' if named else printable(refusal.column, 60) + ': '}{message}"
