@@ -23,6 +23,7 @@ from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import Inbox
 from gen3sync.ledger import Drop, EventLevel, Ledger, Refresh, Verdict, open_ledger
+from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import Outbox
 from gen3sync.status import DaemonState
 
@@ -39,7 +40,7 @@ _SERVANTS = 5
 Told = Callable[[str, int], None]
 
 
-def build(settings: Settings, clock: Clock, env: Mapping[str, str]) -> Rooms:
+def build(settings: Settings, clock: Clock, env: Mapping[str, str], observer: Observer = NOBODY) -> Rooms:
     """Makes the rooms; nothing is started and the commons is not asked. The folders' locks are the caller's.
 
     Raises ConfigError, FolderError, LedgerError.
@@ -47,9 +48,9 @@ def build(settings: Settings, clock: Clock, env: Mapping[str, str]) -> Rooms:
     for folder in (settings.state.path, settings.outbox.path, settings.inbox.path):
         _make(folder)
     remove_leftovers(settings.state.path)
-    client = open_commons(settings.commons, env, clock)
+    client = open_commons(settings.commons, env, clock, observer)
     try:
-        return Rooms(settings, clock, client, open_ledger(settings.state.ledger, clock))
+        return Rooms(settings, clock, client, open_ledger(settings.state.ledger, clock), observer)
     except Gen3SyncError:
         client.close()
         raise
@@ -69,7 +70,9 @@ class Pass:
 class Rooms:
     """The rooms of one configuration, built, and started where a daemon runs them."""
 
-    def __init__(self, settings: Settings, clock: Clock, client: CommonsClient, ledger: Ledger) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, client: CommonsClient, ledger: Ledger, observer: Observer = NOBODY
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.client = client
@@ -78,7 +81,7 @@ class Rooms:
         self._beats: Heartbeats | None = None
         self._scheduler: Any = None
         self._look = CommonsLook(client, clock, self._user)
-        self.inbox = Inbox(settings, client, self.catalog, ledger, clock, heartbeat=self._beat)
+        self.inbox = Inbox(settings, client, self.catalog, ledger, clock, heartbeat=self._beat, observer=observer)
         self.outbox = Outbox(
             settings,
             client,
@@ -88,6 +91,7 @@ class Rooms:
             on_landed=self.inbox.touched,
             heartbeat=lambda name: self._beat(name, self._patience(name)),
             goodbye=self._goodbye,
+            observer=observer,
         )
         self._running = False
         self.ledger_problem = ""
