@@ -1,11 +1,13 @@
 """What the user asked for: one TOML file, found, read, checked as a whole, and frozen.
 
-Owns every key, its default, its meaning and the sentence about it when it is wrong. Secrets never pass through here:
-`credentials` is a path, and resolving it (with GEN3_API_KEY and the others) is the commons room's.
+Owns every key, its default, its meaning and the sentence about it when it is wrong. No key passes through here:
+`credentials` is a path, and resolving it (with GEN3_API_KEY and the others) is the commons room's. The addresses of
+`[notify]` are secrets too where they stand in the file itself; they are wrapped as such and never shown.
 
 - `values.py`    durations, sizes and shares as people write them
 - `locate.py`    where the file is, reading it, and the state folder without reading the rest (cheap, for `status`)
 - `models.py`    the settings: `Settings` and its sections        `cron.py`  the cron expressions of mirrors
+- `choices.py`   the words of keys that choose among a few
 - `checks.py`    what keys must not say together                  `lines.py` which line a key stands on
 - `problems.py`  what is wrong, as sentences                      `load.py`  `load_settings`
 - `show.py`      the effective settings, as data and as TOML; the JSON schema
@@ -23,23 +25,18 @@ from typing import TYPE_CHECKING, Any
 from gen3sync.config.locate import default_config_path, state_folder
 
 if TYPE_CHECKING:
+    from gen3sync.config.choices import Blanks, LogFormat, LogLevel, MirrorFormat, News, OnInvalid, Send, Watch
     from gen3sync.config.models import (
-        Blanks,
         CommonsSettings,
         InboxSettings,
-        LogFormat,
-        LogLevel,
         LogSettings,
         MetricsSettings,
-        MirrorFormat,
         MirrorSettings,
-        OnInvalid,
+        NotifySettings,
         OutboxSettings,
         Route,
-        Send,
         Settings,
         StateSettings,
-        Watch,
     )
     from gen3sync.config.problems import ConfigProblem, InvalidConfigError
 
@@ -55,6 +52,8 @@ __all__ = [
     "MetricsSettings",
     "MirrorFormat",
     "MirrorSettings",
+    "News",
+    "NotifySettings",
     "OnInvalid",
     "OutboxSettings",
     "Route",
@@ -70,7 +69,9 @@ __all__ = [
     "state_folder",
 ]
 
-_ELSEWHERE = {"ConfigProblem": "problems", "InvalidConfigError": "problems"}
+_ELSEWHERE = {"ConfigProblem": "problems", "InvalidConfigError": "problems"} | dict.fromkeys(
+    ("Blanks", "LogFormat", "LogLevel", "MirrorFormat", "News", "OnInvalid", "Send", "Watch"), "choices"
+)
 
 
 def load_settings(path: Path | None, env: Mapping[str, str]) -> Settings:

@@ -20,7 +20,7 @@ from gen3sync.config.problems import Fault
 from gen3sync.config.values import read_duration, read_listen
 
 _FOLDERS = (("outbox", "path"), ("outbox", "sent"), ("outbox", "rejected"), ("inbox", "path"), ("state", "path"))
-_FILES = (("state", "ledger"), ("commons", "credentials"))
+_FILES = (("state", "ledger"), ("commons", "credentials"), ("notify", "urls_file"))
 _SHARED = ("outbox", "inbox")  # sections whose folders other people write and read
 
 

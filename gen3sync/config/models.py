@@ -8,12 +8,21 @@ Built by hand (in tests) the models take the same values as from a file; paths a
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
+from gen3sync.config.choices import (
+    Blanks,
+    LogFormat,
+    LogLevel,
+    MirrorFormat,
+    News,
+    OnInvalid,
+    Send,
+    Watch,
+)
 from gen3sync.config.types import (
     Address,
     Bytes,
@@ -25,68 +34,12 @@ from gen3sync.config.types import (
     Listen,
     Name,
     Seconds,
+    SecretAddress,
     Share,
+    TimeOfDay,
     Versions,
 )
 from gen3sync.config.values import Keep
-
-
-class OnInvalid(StrEnum):
-    """What happens to a drop with refused rows."""
-
-    SPLIT = "split"
-    REJECT = "reject"
-
-
-class Blanks(StrEnum):
-    """What a blank cell does to a stored value."""
-
-    GUARD = "guard"
-    ERASE = "erase"
-    KEEP = "keep"
-    REFUSE = "refuse"
-
-
-class Send(StrEnum):
-    """Which rows of a drop are sent."""
-
-    CHANGES = "changes"
-    ALL = "all"
-
-
-class Watch(StrEnum):
-    """How new files are noticed between scans."""
-
-    AUTO = "auto"
-    INOTIFY = "inotify"
-    POLL = "poll"
-    OFF = "off"
-
-
-class MirrorFormat(StrEnum):
-    """How mirrored files are written."""
-
-    TSV = "tsv"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
-class LogLevel(StrEnum):
-    """The least important lines that are logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How log lines look."""
-
-    AUTO = "auto"
-    HUMAN = "human"
-    KEYVALUE = "keyvalue"
-    JSON = "json"
 
 
 class _Section(BaseModel):
@@ -266,6 +219,26 @@ class MetricsSettings(_Section):
     )
 
 
+class NotifySettings(_Section):
+    """Messages to people who are not looking, by mail, chat or webhook. Needs `pip install 'gen3sync[notify]'`."""
+
+    urls: tuple[SecretAddress, ...] = _key(
+        "Where messages go: addresses as apprise writes them. They hold secrets: better in `urls_file`.",
+        '["mailto://user:password@example.org"]',
+        (),
+    )
+    urls_file: FilePath | None = _key(
+        "A file of such addresses, one a line. Left out: $GEN3SYNC_NOTIFY_URLS, then systemd's credential notify-urls.",
+        '"notify-urls"',
+        None,
+    )
+    events: tuple[News, ...] = _key(
+        "What is told: rejects, parked, mirrors, key, daemon, digest.", '["parked", "key", "daemon"]', tuple(News)
+    )
+    group: Seconds = _key("What happens within this time of something told is told together with it.", '"2m"', 120.0)
+    digest: TimeOfDay = _key("When the day is summed up, by this machine's clock, or off.", '"07:30"', "off")
+
+
 class Sections(_Section):
     """The configuration file of gen3sync."""
 
@@ -275,6 +248,7 @@ class Sections(_Section):
     state: StateSettings = Field(description=StateSettings.__doc__, examples=['path = "state"'])
     log: LogSettings = Field(LogSettings(), description=LogSettings.__doc__)
     metrics: MetricsSettings = Field(MetricsSettings(), description=MetricsSettings.__doc__)
+    notify: NotifySettings = Field(NotifySettings(), description=NotifySettings.__doc__)
 
 
 class Settings(Sections):

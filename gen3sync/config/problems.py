@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from gen3sync.config.lines import Location, line_of
@@ -84,7 +85,11 @@ def _fault(details: Any) -> Fault:
     # Unions put the name of the branch at the end of the location (`every.function-before[…]`): not for people.
     field, model, location = _walk(details["loc"])
     example = _example(location, field)
-    value, context = details.get("input"), details.get("ctx", {})
+    # A secret is not shown, however wrong it is.
+    value, context = (
+        None if _secret(field.annotation if field else None) else details.get("input"),
+        details.get("ctx", {}),
+    )
     match details["type"]:
         case "missing" if field is not None and _model_of(field):
             what = f"the section [{dotted(location)}] is missing"
@@ -149,7 +154,13 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _enum_of(field: FieldInfo | None) -> Any:
-    return field.annotation if field is not None else ()
+    """The words of a key, or of a key's list."""
+    found = field.annotation if field is not None else ()
+    return next((inner for inner in get_args(found) if isinstance(inner, type) and issubclass(inner, Enum)), found)
+
+
+def _secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_secret, get_args(annotation)))
 
 
 def _example(location: Location, field: FieldInfo | None) -> str:

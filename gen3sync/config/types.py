@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from gen3sync.config.cron import read_cron
 from gen3sync.config.locate import resolved
@@ -23,6 +31,7 @@ from gen3sync.config.values import (
     read_listen,
     read_share,
     read_size,
+    read_time_of_day,
     write_duration,
     write_keep,
     write_share,
@@ -61,6 +70,12 @@ Versions = Annotated[
     WithJsonSchema(
         {"type": ["string", "integer"], "description": 'A number of versions, or a duration such as "30d".'}
     ),
+]
+
+TimeOfDay = Annotated[
+    str,
+    BeforeValidator(read_time_of_day),
+    WithJsonSchema({"type": "string", "description": 'A time of day such as "07:30", or "off".'}),
 ]
 
 _KEY_LIKE = re.compile(r"""\A\s*\{\s*["']|["']api_key["']|eyJ[\w-]+\.[\w-]+\.""")
@@ -153,6 +168,14 @@ def filename(value: str) -> str:
     return value
 
 
+def _apprise_address(value: object) -> object:
+    # Whatever is wrong with it, it is not shown: it holds a password or a token.
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value.strip(), re.IGNORECASE):
+        raise ValueError("must be an address as apprise writes them, such as mailto://… or slack://…")
+    return value.strip()
+
+
+SecretAddress = Annotated[SecretStr, BeforeValidator(_apprise_address)]
 Name = Annotated[str, AfterValidator(segment)]
 Glob = Annotated[str, AfterValidator(glob)]
 Address = Annotated[str, AfterValidator(address)]

@@ -183,3 +183,13 @@ def read_keep(value: object) -> Keep:
 def write_keep(keep: Keep) -> int | str:
     """`keep` as it stands in the file; reads back as the same."""
     return keep.count if keep.age is None else write_duration(keep.age)
+
+
+def read_time_of_day(value: object) -> str:
+    """`"7:30"` as `"07:30"`; `"off"` as it is."""
+    if value == "off":
+        return "off"
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError('must be a time of day such as "07:30", or "off"')
+    return f"{int(found[1]):02}:{found[2]}"

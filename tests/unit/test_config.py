@@ -457,7 +457,7 @@ def test_effective_settings_read_as_people_write_them() -> None:
 
 def test_the_schema_knows_every_section_and_refuses_unknown_keys() -> None:
     schema = config_schema()
-    assert set(schema["properties"]) == {"commons", "outbox", "inbox", "state", "log", "metrics"}
+    assert set(schema["properties"]) == {"commons", "outbox", "inbox", "state", "log", "metrics", "notify"}
     assert schema["additionalProperties"] is False
     assert schema["$defs"]["OutboxSettings"]["properties"]["settle"]["type"] == ["string", "number"]
     json.dumps(schema)
@@ -565,3 +565,44 @@ def test_sizes_read_back_as_written(size: int) -> None:
 @given(st.floats(0, 1))
 def test_shares_read_back_as_written(share: float) -> None:
     assert read_share(write_share(share)) == share
+
+
+# --- [notify]: addresses are secrets, also when they are wrong
+
+
+TARGET = "slack://T0KENaaaa1/B0KENbbbb2/ckenCCCCC3"
+
+
+def notify(text: str) -> str:
+    return f'[outbox]\npath = "outbox"\n[inbox]\npath = "inbox"\n[state]\npath = "state"\n[notify]\n{text}\n'
+
+
+def test_the_addresses_of_notifications_are_never_shown(tmp_path: Path) -> None:
+    settings = from_text(notify(f'urls = ["{TARGET}"]'), tmp_path / "gen3sync.toml", {})
+    assert settings.notify.urls[0].get_secret_value() == TARGET
+    for shown in (repr(settings), str(settings.notify), as_toml(settings), json.dumps(effective(settings))):
+        assert "KEN" not in shown
+
+
+@pytest.mark.parametrize(
+    "wrong", [f'urls = "{TARGET}"', f'urls = ["x", "{TARGET[8:]}"]', f'urls = [["{TARGET}"]]', f'url = "{TARGET}"']
+)
+def test_wrong_addresses_are_told_without_showing_them(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_text(notify(wrong), tmp_path / "gen3sync.toml", {})
+    assert "notify.url" in str(caught.value)
+    assert "KEN" not in str(caught.value)
+
+
+def test_times_of_day(tmp_path: Path) -> None:
+    path = tmp_path / "gen3sync.toml"
+    assert from_text(notify('digest = "7:30"'), path, {}).notify.digest == "07:30"
+    assert from_text(notify('digest = "off"'), path, {}).notify.digest == "off"
+    for wrong in ('"25:00"', '"noon"', "730", "true"):
+        with pytest.raises(ConfigError, match="digest"):
+            from_text(notify(f"digest = {wrong}"), path, {})
+
+
+def test_unknown_news_are_told_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rejects, parked, mirrors, key, daemon, digest"):
+        from_text(notify('events = ["everything"]'), tmp_path / "gen3sync.toml", {})
