@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gen3sync.clock import Clock
 from gen3sync.config import Settings
-from gen3sync.files import remove_leftovers
+from gen3sync.files import remove_leftovers, walk
 from gen3sync.ledger import Ledger
 
 log = logging.getLogger(__name__)
@@ -45,9 +44,9 @@ def keep_house(settings: Settings, ledger: Ledger, clock: Clock) -> None:
 
 def _older(root: Path, before: datetime) -> Iterator[Path]:
     """Files below `root` that were archived before that moment. ctime: moving a file here sets it, its age does not."""
-    for folder, _folders, names in os.walk(root):
+    for folder, names in walk(root):
         for name in names:
-            path = Path(folder) / name
+            path = folder / name
             try:
                 status = path.lstat()
             except OSError:

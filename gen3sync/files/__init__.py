@@ -7,17 +7,22 @@ missing right; `folder_error` turns one into a sentence for people. Locks raise 
 - `atomic.py`  `write_atomic`, `fsync_folder`, `remove_leftovers`
 - `lock.py`    `FolderLock`, `Holder`, `holder_of`
 - `paths.py`   `safe_name`, `unique_path`, `inside`
+- `beneath.py` `open_beneath`, `lstat_beneath`
+- `walking.py` `walk`
 - `moves.py`   `move`, `open_regular`, `sha256_file`, `Fingerprint`
 - `kinds.py`   `filesystem_kind`, `FilesystemKind`, `folder_error`
 """
 
 from gen3sync.files.atomic import TEMPORARY_MARK, fsync_folder, remove_leftovers, write_atomic
+from gen3sync.files.beneath import lstat_beneath, open_beneath
 from gen3sync.files.kinds import FilesystemKind, filesystem_kind, folder_error
 from gen3sync.files.lock import LOCK_NAME, FolderLock, Holder, holder_of
 from gen3sync.files.moves import Fingerprint, move, open_regular, sha256_file
 from gen3sync.files.paths import inside, safe_name, unique_path
+from gen3sync.files.walking import DEEPEST, walk
 
 __all__ = [
+    "DEEPEST",
     "LOCK_NAME",
     "TEMPORARY_MARK",
     "FilesystemKind",
@@ -29,11 +34,14 @@ __all__ = [
     "fsync_folder",
     "holder_of",
     "inside",
+    "lstat_beneath",
     "move",
+    "open_beneath",
     "open_regular",
     "remove_leftovers",
     "safe_name",
     "sha256_file",
     "unique_path",
+    "walk",
     "write_atomic",
 ]

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from gen3sync.files.walking import walk
 
 # `.NAME.gen3sync-tmp-XXXXXXXX`: hidden from people and from the outbox's scan, and recognisable after a kill.
 TEMPORARY_MARK = ".gen3sync-tmp-"
@@ -89,10 +92,8 @@ def remove_leftovers(folder: Path, *, recursive: bool = True) -> tuple[Path, ...
     temporary file until it is in place, and what is locked is left alone; so even a mistaken call harms nobody.
     """
     removed: list[Path] = []
-    for where, folders, names in os.walk(folder):
-        if not recursive:
-            folders.clear()
-        paths = (Path(where, name) for name in names if is_temporary(name))
+    for where, names in itertools.islice(walk(folder), None if recursive else 1):
+        paths = (where / name for name in names if is_temporary(name))
         removed.extend(path for path in paths if _remove_if_abandoned(path))
     return tuple(removed)
 

@@ -46,7 +46,12 @@ def open_regular(path: Path) -> BufferedReader:
 
     Raises OSError: ELOOP for a link, EISDIR for a folder, ENXIO or EINVAL for a FIFO, socket or device.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return opened_regular(path)
+
+
+def opened_regular(path: Path | str, *, dir_fd: int | None = None) -> BufferedReader:
+    """`open_regular` in an opened folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISDIR(mode):

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gen3sync.files import Fingerprint
+from gen3sync.files import DEEPEST, Fingerprint, lstat_beneath
 from gen3sync.outbox.route import matches
 
 READY_SUFFIX = ".ready"
+_NO_NAME = "its name is not UTF-8 text (an old Windows or tar archive?); rename it"
 _ENDINGS = (
     *("~", ".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".swp", ".swx", ".swpx"),
     *(".bak", ".lock", ".opdownload", ".!ut", ".aria2", ".rsync-part"),
@@ -57,8 +58,10 @@ class Outlook:
         """At one path: its fingerprint, why it will never be taken, or None when nothing (that counts) is there."""
         if self.ignored(path) or (self._ready_marker and path.name.endswith(READY_SUFFIX)):
             return None
+        if not writable(str(path)):
+            return Oddity(str(path), _NO_NAME)
         try:
-            status = os.lstat(self.root / path)
+            status = lstat_beneath(self.root, path)
         except OSError:
             return None
         if stat.S_ISDIR(status.st_mode):
@@ -89,6 +92,9 @@ class Outlook:
 
     def _walk(self, folder: str, prefix: str, found: Found, *, first: bool = False) -> None:
         found.folders += 1
+        if prefix.count("/") > DEEPEST:
+            found.odd.append(Oddity(prefix.rstrip("/"), "the folders are nested too deeply; move the files further up"))
+            return
         try:
             entries = os.scandir(folder)
         except OSError as error:
@@ -100,6 +106,9 @@ class Outlook:
             for entry in entries:
                 path = prefix + entry.name
                 if never_counts(entry.name) or (self._ignore and self.ignored(PurePosixPath(path))):
+                    continue
+                if not writable(entry.name):
+                    found.odd.append(Oddity(path, _NO_NAME))
                     continue
                 try:
                     if entry.is_dir(follow_symlinks=False):
@@ -116,6 +125,15 @@ def never_counts(name: str) -> bool:
     """Names of editors, copy programs and systems for files that are not finished, or not meant."""
     lower = name.lower()
     return lower.startswith(_BEGINNINGS) or lower.endswith(_ENDINGS) or lower in _NAMES
+
+
+def writable(name: str) -> bool:
+    """Whether a name can be written down: one that is no UTF-8 can in no ledger, receipt or log."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _why_odd(mode: int) -> str:

@@ -13,9 +13,10 @@ import shutil
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
 
-from gen3sync.files import Fingerprint, fsync_folder, open_regular, safe_name
+from gen3sync.files import Fingerprint, fsync_folder, lstat_beneath, open_beneath, open_regular, safe_name
 
 _BLOCK = 1 << 20
 FOLDER = "drops"
@@ -37,8 +38,9 @@ class StillChangingError(Exception):
     """The file changed while it was read; it has to settle again."""
 
 
-def take(source: Path, state: Path, now: datetime, *, name: str | None = None) -> Snapshot:
-    """Reads `source` into a new work folder below `state`.
+def take(source: Path, state: Path, now: datetime, *, name: str | None = None, beneath: Path | None = None) -> Snapshot:
+    """Reads `source` into a new work folder below `state`. `beneath`: the outbox, in which no link is followed on the
+    way to it.
 
     Raises StillChangingError, and OSError (a full disk, a file that is gone or no regular file); in either case
     nothing is left behind.
@@ -47,7 +49,7 @@ def take(source: Path, state: Path, now: datetime, *, name: str | None = None) -
     folder.mkdir(parents=True, mode=0o750)
     target = folder / safe_name(name or source.name)
     try:
-        with open_regular(source) as read:
+        with _opened(source, beneath) as read:
             before = Fingerprint.of(os.fstat(read.fileno()))
             digest, size = hashlib.sha256(), 0
             end = _GzipEnd() if source.name.lower().endswith(".gz") else None
@@ -61,7 +63,7 @@ def take(source: Path, state: Path, now: datetime, *, name: str | None = None) -
                 out.flush()
                 os.fsync(out.fileno())
             after = Fingerprint.of(os.fstat(read.fileno()))
-        if not before == after == Fingerprint.at(source) or size != before.size:
+        if not before == after == _there(source, beneath) or size != before.size:
             raise StillChangingError
         fsync_folder(folder)
         fsync_folder(folder.parent)
@@ -70,6 +72,20 @@ def take(source: Path, state: Path, now: datetime, *, name: str | None = None) -
         raise
     whole = end is None or end.reached
     return Snapshot(str(target.relative_to(state)), digest.hexdigest(), size, before, whole)
+
+
+def _opened(source: Path, beneath: Path | None) -> BufferedReader:
+    return open_regular(source) if beneath is None else open_beneath(beneath, _below(source, beneath))
+
+
+def _there(source: Path, beneath: Path | None) -> Fingerprint:
+    return (
+        Fingerprint.at(source) if beneath is None else Fingerprint.of(lstat_beneath(beneath, _below(source, beneath)))
+    )
+
+
+def _below(source: Path, beneath: Path) -> PurePosixPath:
+    return PurePosixPath(source.relative_to(beneath).as_posix())
 
 
 def discard(snapshot: str, state: Path) -> None:

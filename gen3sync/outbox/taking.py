@@ -35,7 +35,7 @@ class Arrival:
 def snapshots(rooms: Rooms, outlook: Outlook, paths: Sequence[str]) -> list[snapshot.Snapshot | Exception]:
     """Snapshots of files in the outbox, or what went wrong with each."""
     now = rooms.clock.now()
-    return each(partial(snapshot.take, outlook.root / path, rooms.state, now) for path in paths)
+    return each(partial(snapshot.take, outlook.root / path, rooms.state, now, beneath=outlook.root) for path in paths)
 
 
 def write_down(rooms: Rooms, arrivals: Sequence[Arrival]) -> list[Drop]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from gen3sync.cli.checks import Finding, Site, ok, warn
+from gen3sync.files import walk
 
 TITLE = "File events"
 NEEDS = ("configuration",)
@@ -26,7 +26,7 @@ def look(site: Site) -> Iterator[Finding]:
     except (OSError, ValueError):
         yield ok("This system has no inotify limits to look at")
         return
-    folders = sum(1 for _ in os.walk(outbox.path))
+    folders = sum(1 for _ in walk(outbox.path))
     if folders * 2 > watches:
         yield warn(
             f"The outbox has {folders:,} folders and this user may watch {watches:,}: some may go unwatched.",
