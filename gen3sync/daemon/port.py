@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from gen3sync.clock import Clock
@@ -112,6 +113,6 @@ def _why(error: OSError | RuntimeError) -> str:
             return "this machine does not have the address ([metrics] listen)"
         case OSError(errno=errno.EACCES):
             return "ports below 1024 are not for everybody; take one above ([metrics] listen)"
-        case OSError(strerror=str() as said):
-            return said
+        case OSError(errno=int() as number):
+            return os.strerror(number)
     return str(error)

@@ -26,6 +26,7 @@ WATCHED = 20.0
 YARDSTICK = "import json, sqlite3, tempfile, dataclasses, re, logging, enum"
 YARDSTICK_SECONDS = 0.040
 HEAVY = {"pydantic", "sqlalchemy", "rich", "requests", "urllib3", "apscheduler", "watchdog", "jwt", "ijson", "ssl"}
+HEAVY |= {"prometheus_client"}
 
 
 @pytest.fixture

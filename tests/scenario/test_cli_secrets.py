@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+import tomli
 
+from gen3sync.metrics.pages import PATHS
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import CONFIG, Lab, stop, until
+from tests.scenario.test_metrics import free_port
 
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\tHEART\ttest\tHearts\n"
 BAD = "type\tsubmitter_id\tprojects.code\tis_public\nstudy\tBAD\ttest\tperhaps\n"
@@ -24,7 +28,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         lab = Lab(tmp_path, sandbox)
         lab.config.write_text(CONFIG.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
         text = lab.config.read_text().replace("[outbox]", 'horizon = "1s"\n[outbox]')
-        lab.config.write_text(text + '[log]\nlevel = "debug"\n')
+        text += f'[log]\nlevel = "debug"\n[metrics]\nlisten = "127.0.0.1:{free_port()}"\n'
+        lab.config.write_text(text)
         yield lab
 
 
@@ -35,6 +40,20 @@ def written(folder: Path) -> dict[str, bytes]:
         for path in folder.rglob("*")
         if path.is_file() and path.name != "key.json"
     }
+
+
+def scraped(lab: Lab) -> list[str]:
+    """All that is said on the metrics port."""
+    address = tomli.loads(lab.config.read_text())["metrics"]["listen"]
+    found = []
+    for path in (*PATHS, "/elsewhere"):
+        for accept in ("text/plain", "application/json"):
+            connection = HTTPConnection(address, timeout=60)
+            connection.request("GET", path, headers={"Accept": accept})
+            found.append(connection.getresponse().read().decode())
+            connection.close()
+    assert any("gen3sync_requests_total" in text for text in found)
+    return found
 
 
 def test_no_secret_leaves_the_process(lab: Lab) -> None:
@@ -62,6 +81,7 @@ def test_no_secret_leaves_the_process(lab: Lab) -> None:
                 check=False,
             )
             said.append(ended.stdout + ended.stderr)
+        said += scraped(lab)
         assert stop(process) == 0
     used = {
         value.split()[-1]

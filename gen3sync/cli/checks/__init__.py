@@ -115,7 +115,7 @@ class Report:
         return bool(self.skipped) or any(finding.level is Level.FAIL for finding in self.findings)
 
 
-ORDER = ("configuration", "folders", "watches", "credentials", "commons", "clock", "permissions", "nodes")
+ORDER = ("configuration", "folders", "watches", "metrics", "credentials", "commons", "clock", "permissions", "nodes")
 
 
 def examine(site: Site, names: tuple[str, ...] = ORDER) -> Iterator[Report]:
