@@ -25,7 +25,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from gen3sync import __version__
+from gen3sync import __version__, life
 from gen3sync.commons.adapter import Adapter, Guard, guarding, trust
 from gen3sync.commons.addresses import origin_of
 from gen3sync.commons.body import Body, BodyError
@@ -177,11 +177,16 @@ class Transport:
     def _once(
         self, request: Request, url: str, params: Mapping[str, str] | None, timeouts: Timeouts
     ) -> Stream | Broken:
-        guard = Guard(timeouts.deadline, self._guards.discard)
+        # Whoever asks may by right be silent as long as the guard lets the exchange last.
+        ended = life.waits(timeouts.deadline)
+        guard = Guard(timeouts.deadline, lambda one: self._let_go(one, ended))
         with self._lock:
-            if self._closed:
-                return Broken("gen3sync is stopping.", BrokenCause.CANCELLED)
-            self._guards.add(guard)
+            closed = self._closed
+            if not closed:
+                self._guards.add(guard)
+        if closed:
+            guard.end()
+            return Broken("gen3sync is stopping.", BrokenCause.CANCELLED)
         response: requests.Response | None = None
         try:
             with guarding(guard):
@@ -213,6 +218,10 @@ class Transport:
             if response is not None:
                 response.close()
             raise
+
+    def _let_go(self, guard: Guard, ended: Callable[[], None]) -> None:
+        self._guards.discard(guard)
+        ended()
 
     def _session(self, url: str) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)

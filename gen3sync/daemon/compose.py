@@ -16,7 +16,7 @@ from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.connect import open_commons
 from gen3sync.config import Settings
 from gen3sync.daemon.gather import Live, Progress
-from gen3sync.daemon.heartbeats import Heartbeats
+from gen3sync.daemon.heartbeats import Heartbeats, Shift
 from gen3sync.daemon.housekeeping import keep_house
 from gen3sync.daemon.look import EVERY, CommonsLook
 from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
@@ -30,10 +30,6 @@ from gen3sync.status import DaemonState
 log = logging.getLogger(__name__)
 
 _PULSE = 20.0
-_BEAT = 120.0
-"""Seconds without life from scheduler or ledger, and what others get beside what they wait for by right."""
-_OUTBOX_BEAT = 900.0
-"""Seconds an arrival may take to be copied; meanwhile the outbox's own loop shows no life."""
 _SERVANTS = 5
 """Threads for the daemon's own jobs: one that waits for the commons must not hold up the others."""
 
@@ -78,10 +74,11 @@ class Rooms:
         self.client = client
         self.ledger = ledger
         self.catalog = Catalog(client, clock, settings.state.path)
-        self._beats: Heartbeats | None = None
+        self._shift = Shift()
+        self.worker = self._shift.worker
         self._scheduler: Any = None
         self._look = CommonsLook(client, clock, self._user)
-        self.inbox = Inbox(settings, client, self.catalog, ledger, clock, heartbeat=self._beat, observer=observer)
+        self.inbox = Inbox(settings, client, self.catalog, ledger, clock, worker=self.worker, observer=observer)
         self.outbox = Outbox(
             settings,
             client,
@@ -89,8 +86,7 @@ class Rooms:
             ledger,
             clock,
             on_landed=self.inbox.touched,
-            heartbeat=lambda name: self._beat(name, self._patience(name)),
-            goodbye=self._goodbye,
+            worker=self.worker,
             observer=observer,
         )
         self._running = False
@@ -98,22 +94,22 @@ class Rooms:
 
     def start(self, beats: Heartbeats) -> None:
         """Everything in threads of its own, as a daemon has it. Raises FolderError, LedgerError."""
-        self._beats = beats
+        self._shift.begin(beats)
         self._scheduler = _scheduler()
         self._running = True
         # Expected from now on: one that hangs before its first beat is missed as well.
-        for name in ("scheduler", "ledger"):
-            self._beat(name, _BEAT)
-        for name in ("outbox", "watch"):
-            self._beat(name, self._patience(name))
+        for name in ("scheduler", "ledger", "outbox", "watch", "inbox"):
+            self.worker(name).alive()
         self.inbox.start(self._scheduler)
         self.outbox.start()
         now = self.clock.now()
         self._every("pulse", self._pulse, _PULSE, now)
         self._every("ledger", self._write_ledger, _PULSE, now)
-        self._every("tokens", self._renew_token, _PULSE, now)
-        self._every("look", self._look_at_commons, EVERY, now)
-        self._every("housekeeping", self._keep_house, 86_400.0, now + timedelta(minutes=10))
+        self._every("tokens", self._at_work(self._renew_token, "tokens"), _PULSE, now)
+        self._every("look", self._at_work(self._look_at_commons, "look"), EVERY, now)
+        self._every(
+            "housekeeping", self._at_work(self._keep_house, "housekeeping"), 86_400.0, now + timedelta(minutes=10)
+        )
         self._scheduler.start()
 
     def stop(self, seconds: float) -> bool:
@@ -121,6 +117,7 @@ class Rooms:
         if not self._running:
             return True
         self._running = False
+        self._shift.end()
         end = self.clock.monotonic() + seconds
         if self._scheduler is not None and self._scheduler.running:
             self._scheduler.pause()
@@ -231,26 +228,18 @@ class Rooms:
             return ""
         return user.username or user.email
 
-    def _patience(self, name: str) -> float:
-        """A lane may wait for one exchange at a time, which the configuration bounds; a request may take a second one
-        with a fresh token. The watch is looked at with every scan, by the outbox."""
-        if name.startswith(("lane", "request")):
-            return self.settings.commons.deadline * (2 if name.startswith("request") else 1) + _BEAT
-        return _OUTBOX_BEAT + (self.settings.outbox.rescan if name == "watch" else 0.0)
-
-    def _beat(self, name: str, within: float) -> None:
-        if self._beats is not None and self._running:
-            self._beats.beat(name, within)
-
-    def _goodbye(self, name: str) -> None:
-        if self._beats is not None:
-            self._beats.goodbye(name)
-
     def _every(self, name: str, run: Callable[[], None], seconds: float, first: datetime) -> None:
         self._scheduler.add_job(run, "interval", seconds=seconds, id=name, next_run_time=first, executor="daemon")
 
+    def _at_work(self, run: Callable[[], None], name: str) -> Callable[[], None]:
+        def watched() -> None:
+            with self.worker(f"job {name}").at_work():
+                run()
+
+        return watched
+
     def _pulse(self) -> None:
-        self._beat("scheduler", _BEAT)
+        self.worker("scheduler").alive()
 
     def _write_ledger(self) -> None:
         """A ledger that refuses (a full disk) is alive and is told; one that hangs is missed."""
@@ -262,7 +251,7 @@ class Rooms:
             self.ledger_problem = error.what
         else:
             self.ledger_problem = ""
-        self._beat("ledger", _BEAT)
+        self.worker("ledger").alive()
 
     def _renew_token(self) -> None:
         if self.client.tokens.renew_if_due():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,6 +36,7 @@ from gen3sync.inbox.rounds import Result, Round, Rounds
 from gen3sync.inbox.state import InboxStatus, inbox_status
 from gen3sync.inbox.work import sweep
 from gen3sync.ledger import EventLevel, Ledger, Outcome, Refresh
+from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 
@@ -43,7 +44,6 @@ log = logging.getLogger(__name__)
 
 _TURN = 15.0
 _RESOLVE_EVERY = 300.0
-_BEAT_WITHIN = 180.0
 _HELD_TOLD = timedelta(hours=1)
 # A wall clock that moved this much against the monotonic one was set, or the machine slept.
 _JUMP = 30.0
@@ -60,13 +60,13 @@ class Inbox:
         ledger: Ledger,
         clock: Clock,
         *,
-        heartbeat: Callable[[str, float], None] = lambda _name, _within: None,
+        worker: Workers = unwatched,
         observer: Observer = NOBODY,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._ledger = ledger
-        self._heartbeat = heartbeat
+        self._worker = worker
         self._stop = threading.Event()
         copies = settings.state.path / "mirrors"
         sweep(copies)
@@ -83,6 +83,7 @@ class Inbox:
             copies,
             max_shrink=settings.inbox.max_shrink,
             horizon=horizon,
+            worker=worker,
         )
         self._rounds = Rounds(
             client,
@@ -95,11 +96,14 @@ class Inbox:
             full_every=timedelta(seconds=settings.inbox.full_every),
             may_query=lambda project: _may_query(catalog, project),
             version=lambda: _version(catalog),
+            worker=worker,
         )
         self._following = Following(settings.inbox, catalog, self._memory, self._folder)
         self._jobs: Jobs | None = None
         self._watch: threading.Thread | None = None
         self._touched: dict[Project, set[str]] = {}
+        self._times = clock.now(), clock.monotonic()
+        self._resolved: float | None = None
         self._lock = threading.Lock()
 
     def start(self, scheduler: Any) -> None:
@@ -109,7 +113,8 @@ class Inbox:
             scheduler, self._clock, self._settings.inbox.parallel, self._run_group, self._looked_at, self._missed
         )
         self._jobs.follow(self._following.groups())
-        self._watch = threading.Thread(target=self._serve, name="gen3sync-inbox", daemon=True)
+        serve = self._worker("inbox").serves
+        self._watch = threading.Thread(target=serve, args=(self._turn, self._stop), name="gen3sync-inbox", daemon=True)
         self._watch.start()
 
     def stop(self, timeout: float) -> bool:
@@ -228,22 +233,19 @@ class Inbox:
             if not self._stop.is_set():
                 raise
 
-    def _serve(self) -> None:
-        """The inbox's own thread: resolves, watches the clock, beats."""
-        resolved = None
-        wall, steady = self._clock.now(), self._clock.monotonic()
-        while not self._stop.is_set():
-            self._heartbeat("inbox", _BEAT_WITHIN)
-            now = self._clock.monotonic()
-            drift = (self._clock.now() - wall).total_seconds() - (now - steady)
-            if abs(drift) > _JUMP and self._jobs is not None:
-                wall, steady = self._clock.now(), now
-                log.warning("the clock jumped", extra={"seconds": round(drift)})
-                self._jobs.again(self._following.groups())
-            if resolved is None or now - resolved >= _RESOLVE_EVERY:
-                resolved = now
-                self._resolve()
-            self._clock.wait(self._stop, _TURN)
+    def _turn(self) -> None:
+        """Of the inbox's own thread: watches the clock, resolves."""
+        now = self._clock.monotonic()
+        wall, steady = self._times
+        drift = (self._clock.now() - wall).total_seconds() - (now - steady)
+        if abs(drift) > _JUMP and self._jobs is not None:
+            self._times = self._clock.now(), now
+            log.warning("the clock jumped", extra={"seconds": round(drift)})
+            self._jobs.again(self._following.groups())
+        if self._resolved is None or now - self._resolved >= _RESOLVE_EVERY:
+            self._resolved = now
+            self._resolve()
+        self._clock.wait(self._stop, _TURN)
 
     def _resolve(self) -> None:
         try:

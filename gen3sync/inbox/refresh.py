@@ -36,6 +36,7 @@ from gen3sync.inbox.render import Rendered, base_columns, render
 from gen3sync.inbox.views import keep_view
 from gen3sync.inbox.work import Task, Work, clean, fresh_copy, hold
 from gen3sync.ledger import Outcome, Refresh
+from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project, printable
 
 
@@ -61,6 +62,7 @@ class Refresher:
         *,
         max_shrink: float,
         horizon: timedelta,
+        worker: Workers = unwatched,
     ) -> None:
         self._prover = prover
         self._catalog = catalog
@@ -72,6 +74,7 @@ class Refresher:
         self._patcher = Patcher(prover, memory, folder, self._finish)
         self._max_shrink = max_shrink
         self._horizon = horizon
+        self._worker = worker
         self._locks: dict[tuple[Project, str], threading.Lock] = {}
         self._guard = threading.Lock()
 
@@ -79,7 +82,7 @@ class Refresher:
         """Never raises for what the commons, the disk or the data do; Done says it. StoppedError when stopping."""
         with self._guard:
             lock = self._locks.setdefault((task.project, task.node), threading.Lock())
-        with lock:
+        with lock, self._worker(f"export {task.project}/{task.node}").at_work():
             started = self._clock.now()
             if not task.accept and all(self._newer(mirror, task.since, started) for mirror in task.mirrors):
                 return Done()

@@ -20,9 +20,9 @@ from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.journal import Journal, journal
 from gen3sync.commons.queries import signature, signature_and_written
 from gen3sync.files import folder_error
-from gen3sync.inbox import detect
+from gen3sync.inbox import detect, guards
 from gen3sync.inbox.detect import Known, Signature, Why
-from gen3sync.inbox.memory import Memory
+from gen3sync.inbox.memory import Memory, Past
 from gen3sync.inbox.outcomes import written_with
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Told
@@ -31,6 +31,7 @@ from gen3sync.inbox.refresh import Refresher
 from gen3sync.inbox.touch import MOST_TRANSACTIONS, names_all, waited_for, worth_asking
 from gen3sync.inbox.work import Task
 from gen3sync.ledger import EventLevel, Outcome, Refresh
+from gen3sync.life import Workers, resting, unwatched
 from gen3sync.names import Project
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Rounds:
         full_every: timedelta,
         may_query: Callable[[Project], bool],
         version: Callable[[], str | None],
+        worker: Workers = unwatched,
     ) -> None:
         self._client = client
         self._memory = memory
@@ -99,6 +101,7 @@ class Rounds:
         self._full_every = full_every
         self._may_query = may_query
         self._version = version
+        self._worker = worker
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="gen3sync-export")
         self._lock = threading.Lock()
         self._blind_until: float | None = None
@@ -108,6 +111,10 @@ class Rounds:
 
     def run(self, it: Round, told: Told = lambda _node, _rows: None) -> Result:
         """Looks, exports what is to be, and waits for it. Raises StoppedError, LedgerError."""
+        with self._worker(f"look {it.project} {it.asked or it.mirrors[0].group}").at_work():
+            return self._run(it, told)
+
+    def _run(self, it: Round, told: Told) -> Result:
         since = self._clock.now()
         seen, early = self._look(it.project, sorted({mirror.node for mirror in it.mirrors}))
         unchanged: list[tuple[Mirror, Known]] = []
@@ -146,10 +153,11 @@ class Rounds:
             for node, each in wanted.items()
         ]
         failure: replies.Failure | None = None
-        for future in [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]:
-            done = future.result()
-            refreshes.extend(done.refreshes)
-            failure = failure or done.failure
+        with resting():
+            for future in [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]:
+                done = future.result()
+                refreshes.extend(done.refreshes)
+                failure = failure or done.failure
         return Result(tuple(refreshes), failure)
 
     def close(self) -> None:
@@ -179,7 +187,7 @@ class Rounds:
         if not it.report and past.tried == (seen.of(mirror.node) if seen is not None else None):
             # It was held back, or failed, and the commons still says the same: no need to try each time.
             outcome = past.last.outcome if past.last is not None else None
-            if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now):
+            if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now) and not self._back(past):
                 return None
         success = past.success
         if success is None or self._standing(mirror, success.sha256) is not Standing.INTACT:
@@ -200,6 +208,11 @@ class Rounds:
         if why in _PACED and self._paced(mirror, it):
             return None
         return why
+
+    def _back(self, past: Past) -> bool:
+        """Whether it was held back because the inbox was not mounted, and the inbox is there again."""
+        reason = past.last.reason if past.last is not None else ""
+        return reason.startswith(str(guards.unmounted(self._folder.root))) and self._folder.mounted
 
     def _paced(self, mirror: Mirror, it: Round) -> bool:
         """What is exported often and takes long would keep the commons busy."""

@@ -23,6 +23,7 @@ from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, remove_leftovers, safe_name
 from gen3sync.ledger import Ledger
 from gen3sync.ledger.rows import Drop, EventLevel
+from gen3sync.life import HelpingPool, Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import snapshot, wishes
@@ -61,8 +62,7 @@ class Outbox:
         *,
         rng: random.Random | None = None,
         on_landed: Landed = _nobody,
-        heartbeat: Callable[[str], None] = _nobody,
-        goodbye: Callable[[str], None] = _nobody,
+        worker: Workers = unwatched,
         failpoint: FailPoint = no_failpoint,
         observer: Observer = NOBODY,
     ) -> None:
@@ -77,14 +77,13 @@ class Outbox:
             chance,
             CommonsGate(clock, chance),
             ThreadPoolExecutor(parallel, "send"),
-            ThreadPoolExecutor(parallel, "read"),
+            HelpingPool(parallel, "read"),
             ThreadPoolExecutor(parallel, "prove"),
             on_landed,
-            heartbeat,
             failpoint,
             host_name(),
             Left(ledger),
-            goodbye,
+            worker,
             observer=observer,
         )
         self._lock = threading.Lock()
@@ -98,7 +97,7 @@ class Outbox:
         self._marks = Marks(self._wake.set)
         outbox = settings.outbox
         outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
-        self._watch = Watch(outbox.path, outbox.watch.value, self._marks, lambda: heartbeat("watch"))
+        self._watch = Watch(outbox.path, outbox.watch.value, self._marks, worker)
         self._intake = Intake(self._rooms, outlook, self._marks, self._deliver, self._supersede, self._scanned)
 
     # --- life
@@ -118,7 +117,8 @@ class Outbox:
             self._watch.start()
             if self._watch.problem:
                 self._warn("watch", self._watch.problem)
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        serve = self._rooms.worker("outbox").serves
+        self._thread = threading.Thread(target=serve, args=(self._turn, self._rooms.stop), name="outbox", daemon=True)
         self._thread.start()
 
     def _sweep(self) -> None:
@@ -217,22 +217,20 @@ class Outbox:
 
     # --- within
 
-    def _run(self) -> None:
-        while not self._rooms.stop.is_set():
-            self._rooms.heartbeat("outbox")
-            self._wake.clear()
-            nap = _LONGEST_NAP
-            self._busy = True
-            try:
-                while not self._calls.empty():
-                    self._calls.get()()
-                nap = self._intake.turn()
-            except Gen3SyncError as error:
-                _log.error("%s", error)
-            except Exception:  # noqa: BLE001 - the outbox must not go deaf because of one file
-                _log.exception("the outbox stumbled")
-            self._busy = False
-            self._rooms.clock.wait(self._wake, min(nap, _LONGEST_NAP))
+    def _turn(self) -> None:
+        self._wake.clear()
+        nap = _LONGEST_NAP
+        self._busy = True
+        try:
+            while not self._calls.empty():
+                self._calls.get()()
+            nap = self._intake.turn()
+        except Gen3SyncError as error:
+            _log.error("%s", error)
+        except Exception:  # noqa: BLE001 - the outbox must not go deaf because of one file
+            _log.exception("the outbox stumbled")
+        self._busy = False
+        self._rooms.clock.wait(self._wake, min(nap, _LONGEST_NAP))
 
     def _at_rest(self, *, wait_settled: bool) -> bool:
         """Looked at in the order in which work travels, so that nothing slips past between two looks."""

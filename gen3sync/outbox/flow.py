@@ -127,9 +127,14 @@ class Flow:
         for answer in some:
             lane.works[answer.parcel.drop_id].proving += 1
         self._asking += 1
-        future = lane.rooms.provers.submit(gather, lane.lookup, some, lane.rooms.readers)
+        future = lane.rooms.provers.submit(self._gather, some)
         future.add_done_callback(lambda done: self.call(partial(self._proven, some, done)))
         return True
+
+    def _gather(self, answers: list[Answer]) -> list[Evidence]:
+        rooms, first = self.lane.rooms, answers[0].parcel
+        with rooms.watched(f"proof {first.project} {first.drop_id}/{first.chunk.number}"):
+            return gather(self.lane.lookup, answers, rooms.readers)
 
     def _proven(self, answers: list[Answer], done: Future[list[Evidence]]) -> None:
         self._asking -= 1

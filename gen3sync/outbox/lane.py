@@ -21,6 +21,7 @@ from pathlib import Path
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop
+from gen3sync.life import Worker
 from gen3sync.names import Project
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.backoff import delay
@@ -128,8 +129,13 @@ class Lane:
         self._wake.set()
 
     def _run(self) -> None:
+        worker = self._rooms.worker(f"lane {self.project}")
+        with worker.at_work(lasting=True):
+            self._work(worker)
+
+    def _work(self, worker: Worker) -> None:
         while True:
-            self._rooms.heartbeat(f"lane {self.project}")
+            worker.alive()
             self._wake.clear()
             moved = False
             try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
 from gen3sync.ledger import Drop, Ledger
+from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox.backoff import CommonsGate
@@ -42,23 +43,17 @@ class Rooms:
     readers: Executor
     provers: Executor
     on_landed: Landed
-    heartbeat: Callable[[str], None]
     failpoint: FailPoint
     host: str
     left: Left
-    goodbye: Callable[[str], None] = lambda _name: None
-    """Takes back what `heartbeat` said: that work ended as it should."""
+    worker: Workers = unwatched
+    """Makes those who show signs of life."""
     stop: threading.Event = field(default_factory=threading.Event)
     observer: Observer = NOBODY
 
-    @contextmanager
-    def watched(self, name: str) -> Iterator[None]:
-        """Work on a thread that shows no life meanwhile: missed when it takes longer than it can by right."""
-        self.heartbeat(name)
-        try:
-            yield
-        finally:
-            self.goodbye(name)
+    def watched(self, name: str) -> AbstractContextManager[None]:
+        """Work on a thread of its own: missed when it takes longer than it can by right."""
+        return self.worker(name).at_work()
 
     @property
     def state(self) -> Path:

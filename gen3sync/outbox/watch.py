@@ -21,12 +21,15 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from gen3sync.files import LOCK_NAME, FilesystemKind, filesystem_kind
+from gen3sync.life import Workers, unwatched
 
 _log = logging.getLogger("gen3sync.outbox")
 _MOST_MARKS = 50_000
 """More marked paths than this at once are cheaper to scan for."""
 _DEAF_AFTER = 30.0
 """Seconds within which the event of a touch must have come."""
+_LOST_AFTER = 900.0
+"""Seconds for which watching anew is tried."""
 
 WatchMode = Literal["auto", "inotify", "poll", "off"]
 
@@ -107,10 +110,11 @@ class Watch:
     `auto` is events on a local disk and scans alone on a network one, where other hosts' writes raise no events here.
     """
 
-    def __init__(self, root: Path, wanted: WatchMode, marks: Marks, alive: Callable[[], None] = lambda: None) -> None:
-        """`alive` is called whenever it is known that the watch works, or that there is nothing to watch."""
-        self._root, self._wanted, self._marks, self._say_alive = root, wanted, marks, alive
+    def __init__(self, root: Path, wanted: WatchMode, marks: Marks, worker: Workers = unwatched) -> None:
+        self._root, self._wanted, self._marks = root, wanted, marks
+        self._worker = worker("watch")
         self._touched_at: float | None = None
+        self._deaf_since: float | None = None
         self._observer: Any = None
         self._watched: tuple[int, int] | None = None
         self.mode = "off"
@@ -147,11 +151,18 @@ class Watch:
 
     def check(self, root: tuple[int, int] | None, now: float) -> bool:
         """Watches anew where the outbox is another folder than before, a thread of the watch has died, or an event did
-        not come. True if it did. `now` is monotonic."""
+        not come. True if it did. `now` is monotonic.
+
+        Where watching anew does not help for long, the watch shows no life any more: a new process may hear again.
+        """
         if self.mode != "inotify" or root is None:
-            self._say_alive()
+            self._alive()
             return False
         deaf = self._touched_at is not None and now - self._touched_at > _DEAF_AFTER
+        if deaf and self._deaf_since is None:
+            self._deaf_since = now
+        if self._deaf_since is not None and now - self._deaf_since > _LOST_AFTER:
+            self._worker.missed()
         anew = root != self._watched or deaf or not self._threads_live()
         if anew:
             self.start()
@@ -173,7 +184,11 @@ class Watch:
 
     def _heard(self) -> None:
         self._touched_at = None
-        self._say_alive()
+        self._alive()
+
+    def _alive(self) -> None:
+        self._deaf_since = None
+        self._worker.alive()
 
 
 def _limit(error: OSError) -> str:

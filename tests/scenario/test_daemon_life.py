@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gen3sync.daemon.compose import Rooms
+from gen3sync.clock import SystemClock
+from gen3sync.daemon import heartbeats
+from gen3sync.ledger import open_ledger
+from gen3sync.outbox.watch import Watch
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import Lab, until
 
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\t{0}\ttest\tabout {0}\n"
+
+
+FOREIGN = {"type": "study", "submitter_id": "FOREIGN", "projects": {"code": "test"}, "title": "by somebody else"}
 
 
 @pytest.fixture
@@ -55,27 +64,104 @@ def problem(lab: Lab) -> str:
     return status.daemon.problem if status else ""
 
 
-@pytest.mark.parametrize("worker", ["request DEV/test", "lane DEV/test"])
+class Hang:
+    """A call that does not come back until it is let go, as on a disk that no longer answers."""
+
+    def __init__(self) -> None:
+        self._armed, self._reached, self._go = threading.Event(), threading.Event(), threading.Event()
+
+    def put(self, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+        home, name = place_of(place)
+        real = getattr(home, name)
+
+        def hangs(*args: Any, **keywords: Any) -> Any:
+            if self._armed.is_set() and not self._reached.is_set():
+                self._reached.set()
+                assert self._go.wait(120)
+            return real(*args, **keywords)
+
+        monkeypatch.setattr(home, name, hangs)
+
+    def arm(self) -> None:
+        self._armed.set()
+
+    def wait_reached(self) -> None:
+        assert self._reached.wait(60)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+WORKERS = {
+    # who hangs: in which call
+    "request DEV/test": "gen3sync.outbox.send:_submit",
+    "lane DEV/test": "gen3sync.outbox.steps:Steps.step",
+    "proof DEV/test": "gen3sync.outbox.flow:gather",
+    "outbox": "gen3sync.outbox.scan:Outlook.scan",
+    "inbox": "gen3sync.inbox.following:Following.resolve",
+    "look DEV/test": "gen3sync.inbox.rounds:signature_and_written",
+    "export DEV/test/study": "gen3sync.inbox.publish:write_atomic",
+    "orders": "gen3sync.daemon.compose:Rooms.retry",
+    "scheduler": "apscheduler.schedulers.background:BackgroundScheduler._process_jobs",
+    "ledger": "gen3sync.ledger.talk:Notes.set",
+    "job look": "gen3sync.daemon.look:CommonsLook.look",
+    "job tokens": "gen3sync.commons.tokens:TokenManager.renew_if_due",
+}
+NAPS = {
+    "gen3sync.outbox.lane:_IDLE": 0.1,
+    "gen3sync.outbox.engine:_LONGEST_NAP": 0.1,
+    "gen3sync.inbox.inbox:_TURN": 0.1,
+    "gen3sync.inbox.inbox:_RESOLVE_EVERY": 0.1,
+    "gen3sync.daemon.orders:_NAP": 0.1,
+    "gen3sync.daemon.compose:_PULSE": 0.1,
+    "gen3sync.daemon.compose:EVERY": 0.1,
+    "gen3sync.daemon.loop:PUBLISH": 0.5,
+}
+PATIENCE = 2.0
+
+
+def place_of(dotted: str) -> tuple[Any, str]:
+    module, _, path = dotted.partition(":")
+    *owners, name = path.split(".")
+    home: Any = import_module(module)
+    for owner in owners:
+        home = getattr(home, owner)
+    return home, name
+
+
+@pytest.mark.parametrize("worker", WORKERS)
 def test_a_hung_worker_ends_the_feeding_and_is_told(
     lab: Lab, manager: Manager, monkeypatch: pytest.MonkeyPatch, worker: str
 ) -> None:
-    real = Rooms._patience
-    monkeypatch.setattr(Rooms, "_patience", lambda self, name: 0.3 if name.startswith(worker) else real(self, name))
+    """Of every kind; and when it goes on after all, so does the feeding."""
+    text = lab.config.read_text().replace("[outbox]", '[outbox]\nrescan = "1s"')
+    lab.config.write_text(text.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
+    for place, seconds in NAPS.items():
+        monkeypatch.setattr(*place_of(place), seconds)
+    monkeypatch.setattr(heartbeats, "patience", lambda name: PATIENCE if name.startswith(worker) else 900.0)
+    hang = Hang()
+    hang.put(monkeypatch, WORKERS[worker])
     with lab.daemon():
         until(lambda: "WATCHDOG=1" in manager.heard())
-        # What a lane cannot plan without, or what a request cannot end without.
-        hold = {"request DEV/test": {"method": "PUT"}, "lane DEV/test": {"path": "graphql"}}[worker]
-        with lab.sandbox.faults.hold("received", times=None, **hold) as held:
-            lab.drop("study.tsv", STUDY.format("HUNG"))
-            held.wait_reached()
-            until(lambda: f"no sign of life from {worker}" in problem(lab))
-            manager.heard()
+        hang.arm()
+        lab.drop("study.tsv", STUDY.format("HUNG"))
+        if worker.startswith("export"):
+            lab.sandbox.write("DEV-test", [FOREIGN])
+        if worker == "orders":
+            with open_ledger(lab.folder / "state" / "ledger.sqlite", SystemClock()) as ledger:
+                ledger.orders.place("retry", {})
+        hang.wait_reached()
+        until(lambda: f"no sign of life from {worker}" in problem(lab))
+        if worker != "ledger":  # what hangs there would hang the teller as well
             until(lambda: (status := lab.status()) and "systemd will start gen3sync anew" in str(status.events))
-            assert "WATCHDOG=1" not in manager.heard()
-        until(lambda: lab.receipt("study.tsv"))
-        if worker.startswith("request"):  # a lane at rest does not beat every 0.3 s
-            until(lambda: "WATCHDOG=1" in manager.heard())
-            until(lambda: problem(lab) == "")  # status.json is written a moment later
+        manager.heard()
+        seen = lab.status()
+        until(lambda: lab.status() != seen)  # the daemon itself goes on
+        assert "WATCHDOG=1" not in manager.heard()
+        hang.let_go()
+        until(lambda: "WATCHDOG=1" in manager.heard())
+        until(lambda: problem(lab) == "")  # status.json is written a moment later
+        until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
 
 
 def test_what_systemd_hears_of_a_life(lab: Lab, manager: Manager) -> None:
@@ -96,3 +182,52 @@ def test_an_outbox_removed_and_made_again(lab: Lab) -> None:
         until(lambda: problem(lab) == "")
         lab.drop("study.tsv", STUDY.format("BACK"))
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
+
+
+def kill_observer(watch: Watch) -> None:
+    watch._observer.stop()
+    watch._observer.join(10)
+
+
+def kill_emitter(watch: Watch) -> None:
+    for emitter in watch._observer.emitters:
+        emitter.stop()
+        emitter.join(10)
+
+
+@pytest.mark.parametrize("kill", [kill_observer, kill_emitter])
+def test_a_dead_thread_of_the_watch_is_replaced_and_told(lab: Lab, kill: Callable[[Watch], None]) -> None:
+    lab.config.write_text(lab.config.read_text().replace("[outbox]", '[outbox]\nrescan = "1s"'))
+    with lab.daemon() as daemon:
+        watch = daemon._rooms.outbox._watch
+        kill(watch)
+        until(lambda: "its watch had ended; it is watched again" in str(lab.status()))
+        until(watch._threads_live)
+        assert problem(lab) == ""
+        lab.drop("study.tsv", STUDY.format("HEARD"))
+        until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
+
+
+def test_an_inbox_unmounted_and_mounted_again(lab: Lab) -> None:
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
+    inbox, disk = lab.folder / "inbox", lab.folder / "disk"
+
+    def stands(outcome: str, text: str = "") -> bool:
+        status = lab.status()
+        mirrors = status.inbox.mirrors if status else ()
+        return bool(mirrors) and mirrors[0].outcome == outcome and text in mirrors[0].reason
+
+    with lab.daemon():
+        lab.sandbox.write("DEV-test", [FOREIGN])
+        until(lambda: (lab.inbox / "study.tsv").exists())
+        inbox.rename(disk)
+        inbox.mkdir()  # the empty folder that a disk is mounted over
+        lab.sandbox.write("DEV-test", [{**FOREIGN, "submitter_id": "WHILE-AWAY"}])
+        until(lambda: stands("guarded", "not mounted"))
+        until(lambda: "is another folder than before" in str(lab.status()))
+        assert [path.name for path in inbox.iterdir()] == [".gen3sync.lock"]
+        inbox.rename(lab.folder / "below")
+        disk.rename(inbox)
+        until(lambda: stands("updated"))
+        until(lambda: "WHILE-AWAY" in (lab.inbox / "study.tsv").read_text())

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.files import LOCK_NAME
+from gen3sync.life import Worker
 from gen3sync.outbox.watch import Marks, Watch
 
 
@@ -18,8 +19,17 @@ class Watched:
 
     def __init__(self, root: Path) -> None:
         self.root, self.woken, self.lives = root, threading.Event(), threading.Semaphore(0)
+        self.lost = False
         self.marks = Marks(self.woken.set)
-        self.watch = Watch(root, "inotify", self.marks, self.lives.release)
+        self.watch = Watch(root, "inotify", self.marks, lambda name: Worker(name, 0.0, self))
+
+    def beat(self, name: str, within: float) -> None:
+        if within < 0:
+            self.lost = True
+        else:
+            self.lives.release()
+
+    def goodbye(self, name: str) -> None: ...
 
     def check(self, now: float) -> bool:
         status = self.root.stat()
@@ -64,6 +74,23 @@ def test_a_watch_without_events_is_begun_anew(watched: Watched, monkeypatch: pyt
         assert not watched.check(20.0)
         assert watched.check(31.0)
     watched.hears("a.tsv")
+
+
+def test_a_watch_that_stays_deaf_is_missed_until_it_hears_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(_path: object) -> None: ...
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "utime", nothing)
+        seen = []
+        for now in (*range(0, 900, 60), 1000):
+            watched.check(now)
+            seen.append(watched.lost)
+        assert not any(seen[:-1])  # it is tried for a while
+        assert seen[-1]
+    watched.check(1060.0)
+    assert watched.lives.acquire(timeout=60)
 
 
 def kill_observer(one: Watch) -> None:
