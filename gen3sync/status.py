@@ -138,6 +138,8 @@ class OutboxStatus:
     """All drops that have not ended; `open` holds the first hundred."""
     states: dict[str, int] = field(default_factory=dict)
     """All drops that have not ended, by state."""
+    oldest: dict[str, str] = field(default_factory=dict)
+    """When the oldest of them arrived, by state."""
     ended: tuple[EndedStatus, ...] = ()
     today: dict[str, int] = field(default_factory=dict)
     """Drops that ended in the last 24 hours, by verdict."""

@@ -115,6 +115,8 @@ def _outbox(ledger: Ledger, live: Live, drops: tuple[Drop, ...], recall: Recall,
         open=tuple(sorted(shown, key=lambda drop: drop.drop)),
         open_total=len(drops),
         states=dict(Counter(str(drop.state) for drop in drops)),
+        # The oldest come first, so what is left of each state is its first.
+        oldest={str(drop.state): _iso(drop.arrived_at) for drop in reversed(drops)},
         ended=tuple(_ended(drop, recall) for drop in recall.ended),
         today=recall.today,
         refused=tuple(_ended(drop, recall) for drop in recall.refused),

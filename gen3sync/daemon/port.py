@@ -59,7 +59,10 @@ class MetricsPort:
         self._open()
 
     def look(self) -> None:
-        """Tries again now and then to have a port that was taken."""
+        """Tries again now and then to have a port that was taken, or whose server died."""
+        if self._server is not None and not self._server.alive:
+            self.close()
+            self._failed("metrics are not served: their thread died; the log has the details")
         if self.problem and self._clock.monotonic() >= self._next_try:
             self._open()
 

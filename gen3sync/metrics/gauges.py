@@ -89,10 +89,7 @@ def _outbox(status: Status | None, now: datetime) -> Iterator[Metric]:
     numbers = outbox.states if outbox else {}
     counts = [((state,), numbers.get(state, 0)) for state in _STATES] if outbox else []
     yield _gauge("drops_open", "Drops that have not ended.", counts, ["state"])
-    oldest: dict[str, str] = {}
-    for drop in outbox.open if outbox else ():  # the oldest come first
-        oldest.setdefault(drop.state, drop.since)
-    ages = [((state,), _age(oldest.get(state), now)) for state in _STATES if outbox]
+    ages = [((state,), _age(outbox.oldest.get(state), now)) for state in _STATES] if outbox else []
     yield _gauge("oldest_drop_age_seconds", "Since the oldest drop in a state arrived; 0 without one.", ages, ["state"])
     parked = [((), len(outbox.parked_projects))] if outbox else []
     yield _gauge("projects_parked", "Projects that take nothing at the moment.", parked)

@@ -56,6 +56,11 @@ class Server:
         port: int = self._listener.getsockname()[1]
         return port
 
+    @property
+    def alive(self) -> bool:
+        """Whether anybody takes connections."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         self._thread.start()
 
@@ -123,7 +128,8 @@ class Server:
     def _page(self, question: Question | None) -> Page:
         if question is None:
             return said(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.")
-        if not self._any_name and not names_this_machine(question.headers.get("host", "")):
+        host = question.headers.get("host")  # browsers always say it
+        if not self._any_name and host is not None and not names_this_machine(host):
             return said(HTTPStatus.MISDIRECTED_REQUEST, "Ask by a loopback address or as localhost.")
         try:
             return self._answer(question)

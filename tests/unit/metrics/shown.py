@@ -74,6 +74,7 @@ def busy() -> Status:
             open=open_drops,
             open_total=140,
             states={"parked": 101, "sending": 39},
+            oldest={"parked": at(-500), "sending": at(-90)},
             parked_projects=parked,
         ),
         inbox=InboxStatus("/srv/inbox", mirrors, ("DEV/none matches nothing",)),

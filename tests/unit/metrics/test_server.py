@@ -98,6 +98,10 @@ def test_a_page_of_somebody_else_cannot_ask_under_its_own_name(server: Server, a
     assert answers.asked == []
 
 
+def test_a_monitor_that_names_no_host_is_no_web_page(server: Server) -> None:
+    assert status(raw(server, b"GET /metrics HTTP/1.0\r\n\r\n")) == 200
+
+
 def test_where_it_is_meant_for_others_any_name_will_do(answers: Answers) -> None:
     server = Server("127.0.0.1", 0, answers, any_name=True)
     server.start()
