@@ -23,7 +23,8 @@ from gen3sync.names import printable
 from gen3sync.status import MirrorStatus, Status, moment
 
 MOST_MIRRORS = 1000
-_LOOPS = frozenset({MAIN, "scheduler", "ledger", "outbox", "watch", "inbox", "lane", "request", "job"})
+_DAEMON = ("scheduler", "ledger", "orders", "job")
+_LOOPS = frozenset({MAIN, *_DAEMON, "outbox", "watch", "lane", "request", "proof", "inbox", "look", "export"})
 _STATES = tuple(state.value for state in DropState if state is not DropState.ENDED)
 _OUTCOMES = (*(outcome.value for outcome in Outcome), "never")
 

@@ -156,6 +156,29 @@ def test_a_day_in_figures(watched: Watched) -> None:
             assert labels_of(family) == set(re.findall(r"`(\w+)`", labels)), name
 
 
+def test_a_bad_day_in_figures(watched: Watched, sandbox: Sandbox) -> None:
+    lab = watched.lab
+    lab.config.write_text(lab.config.read_text().replace("[outbox]", 'horizon = "1s"\n[outbox]'))
+    with lab.daemon():
+        sandbox.faults.answer(503, times=1, method="PUT", headers={"Retry-After": "0"})
+        lab.drop("busy.tsv", STUDY.format("BUSY"))
+        until(lambda: lab.receipt("busy.tsv"))
+        sandbox.faults.lose(times=1, method="PUT")
+        lab.drop("lost.tsv", STUDY.format("LOST"))
+        until(lambda: lab.receipt("lost.tsv"), 120)
+        lab.drop("blank.tsv", STUDY.format("BUSY").replace("about BUSY", ""))
+        until(lambda: any(drop.state == "parked" for drop in lab.open))
+        until(lambda: watched.figure("gen3sync_drops_open", state="parked") == 1)
+        text = watched.ask("/metrics")[1]
+    assert value(text, "gen3sync_retries_total", reason="busy") == 1
+    assert value(text, "gen3sync_chunks_total", outcome="lost") == 1
+    assert value(text, "gen3sync_retries_total", reason="lost") == 1
+    assert value(text, "gen3sync_requests_total", kind="submit", status="503") == 1
+    assert value(text, "gen3sync_requests_total", kind="submit", status="reset") == 1
+    assert value(text, "gen3sync_parked_total", what="drop", reason="guard") == 1
+    assert value(text, "gen3sync_drops_ended_total", verdict="landed") == 2
+
+
 def test_names_follow_the_conventions() -> None:
     units = {"duration", "age", "remaining", "size", "bytes", "memory", "cpu", "time"}
     for name, (type_, _) in table().items():
