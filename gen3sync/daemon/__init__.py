@@ -8,6 +8,7 @@
 - `heartbeats.py`  who is alive
 - `vigil.py`       the watchdog fed while all are, and people told when one is not
 - `line.py`        systemd's status line
+- `port.py`        the port on which metrics and health are served
 
 Nothing is imported here, so that `gen3sync status` and `check` pay only for what they use.
 """
