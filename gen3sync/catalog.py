@@ -67,7 +67,7 @@ class Catalog:
             return _Part(name, cache_folder / file, of, clock, max_age, fetch, read)
 
         self._dictionary: _Part[Dictionary] = part("dictionary", DICTIONARY_FILE, client.dictionary, _read_dictionary)
-        self._projects: _Part[tuple[Project, ...]] = part("projects", PROJECTS_FILE, self._list, _read_projects)
+        self._projects: _Part[_Listed] = part("projects", PROJECTS_FILE, self._list, _read_projects)
         self._user: _Part[User] = part("permissions", USER_FILE, self._who, _read_user, self._person)
         self._version: _Part[Version] = part("version", VERSION_FILE, self._versions, lambda raw: Version(**raw))
 
@@ -77,7 +77,7 @@ class Catalog:
 
     def projects(self) -> tuple[Project, ...]:
         """All projects of the commons, also those the key may not read."""
-        return self._projects.get()
+        return self._projects.get().usable
 
     def permissions(self) -> Permissions:
         """What the key may do. `known` may be False."""
@@ -95,6 +95,12 @@ class Catalog:
         """Projects the key may read; all of them while its rights are unknown."""
         rights = self.permissions()
         return tuple(project for project in self.projects() if not rights.known or rights.may_read(project))
+
+    def unusable(self) -> tuple[Project, ...]:
+        """Readable projects whose names cannot be used: `..`, control characters. They are not among the others."""
+        rights = self.permissions()
+        listed = self._projects.get().unusable
+        return tuple(project for project in listed if not rights.known or rights.may_read(project))
 
     def writable(self) -> tuple[Project, ...]:
         """Projects the key may submit to; none while its rights are unknown."""
@@ -269,14 +275,22 @@ def _read_dictionary(raw: Any) -> Dictionary:
     return Dictionary.from_json(raw)
 
 
-def _read_projects(raw: Any) -> tuple[Project, ...]:
-    found = []
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    usable: tuple[Project, ...]
+    unusable: tuple[Project, ...] = ()
+
+
+def _read_projects(raw: Any) -> _Listed:
+    usable, unusable = [], []
     for text in raw:
         try:
-            found.append(Project.parse(text))
+            usable.append(Project.parse(text))
         except UsageError:
             _log.warning("a project of the commons has a name that cannot be used: %s", printable(text))
-    return tuple(sorted(found))
+            program, _, code = str(text).partition("/")
+            unusable.append(Project(program, code))
+    return _Listed(tuple(sorted(usable)), tuple(sorted(unusable)))
 
 
 def _read_user(raw: Any) -> User:

@@ -135,7 +135,7 @@ def decide(
     """Whether `node` must be exported, and why. `seen` is None where there is no GraphQL (not: where it is unknown)."""
     if known.exported_at is None:
         return Why.FIRST
-    if seen is not None and known.ok is not None and seen.ok < known.ok:
+    if seen is not None and _went_back(known, seen):
         return Why.BACKWARDS
     if now - known.exported_at >= full_every or known.exported_at > now + horizon:
         return Why.FULL  # the second: exported by a clock that was ahead; its age means nothing
@@ -148,22 +148,40 @@ def decide(
     return Why.CHANGED if fresh != known.signature else Why.UNCHANGED
 
 
+def covers(copy: Known, known: Known, *, horizon: timedelta) -> bool:
+    """Whether the export that a copy comes from was made after all that `known` waits for had had its time."""
+    made = copy.exported_at
+    return made is not None and all(made - since >= horizon for since in known.pending.values())
+
+
+def _went_back(known: Known, seen: Signature) -> bool:
+    fewer = known.ok is not None and seen.ok < known.ok
+    return fewer or (known.newest is not None and seen.newest is not None and seen.newest < known.newest)
+
+
 def after_export(known: Known, before: Signature | None, node: str, started: datetime, *, horizon: timedelta) -> Known:
-    """What to remember of an export that was published. `before` is the signature read before it."""
+    """What to remember of an export that was published. `before` is the signature read before it, `started` the moment
+    before that the export began."""
     if before is None:
         return Known("", started)
     # What was pending long enough at an earlier export is covered by this one.
     done = {key for key, since in known.pending.items() if started - since >= horizon}
     forgotten = (known.forgotten | done) & before.pending
-    pending = {key: known.pending.get(key, started) for key in before.pending - forgotten}
+    pending = _since(known, before.pending - forgotten, started)
     return Known(before.of(node) or "", started, pending, forgotten, newest=before.newest)
 
 
-def after_patch(known: Known, before: Signature, node: str, started: datetime) -> Known:
-    """What to remember when a few records were put in place. Covers no pending transaction, which none of them is."""
+def after_patch(known: Known, before: Signature, node: str, looked: datetime) -> Known:
+    """What to remember when a few records were put in place, or none: what was looked for is what had been written
+    `looked`, before the signature was read. Covers no pending transaction, which none of them is."""
     forgotten = known.forgotten & before.pending
-    pending = {key: known.pending.get(key, started) for key in before.pending - forgotten}
-    return Known(before.of(node) or "", known.exported_at, pending, forgotten, started, before.newest)
+    pending = _since(known, before.pending - forgotten, looked)
+    return Known(before.of(node) or "", known.exported_at, pending, forgotten, looked, before.newest)
+
+
+def _since(known: Known, pending: frozenset[str], now: datetime) -> dict[str, datetime]:
+    """When each was first seen. Not later than now: a clock that was ahead would have it waited for too long."""
+    return {key: min(known.pending.get(key, now), now) for key in pending}
 
 
 def after_look(known: Known, seen: Signature, now: datetime) -> Known:

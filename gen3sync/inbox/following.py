@@ -12,7 +12,7 @@ from gen3sync.config import InboxSettings, MirrorSettings
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.inbox.memory import Memory
-from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, recall, resolve
+from gen3sync.inbox.plan import Format, Mirror, NodeKind, Resolution, Wanted, left_out, recall, resolve
 from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.render import chosen
 from gen3sync.inbox.schedule import Timing
@@ -53,7 +53,7 @@ class Following:
     def resolve(self) -> None:
         """Asks the catalog. Raises Gen3SyncError when it knows nothing; what was followed is followed on."""
         try:
-            projects = self._catalog.readable()
+            projects, unusable = self._catalog.readable(), self._catalog.unusable()
             dictionary = self._catalog.dictionary()
         except Gen3SyncError as error:
             with self._lock:
@@ -67,7 +67,9 @@ class Following:
         with self._lock:
             before = {m.name: m for m in (*self._memory.followed(), *self._now.mirrors, *self._now.vanished)}
         found = resolve(self._wanted, projects, nodes, before.values())
-        found = replace(found, problems=(*found.problems, *_columns_unknown(found.mirrors, dictionary)))
+        further = (*_columns_unknown(found.mirrors, dictionary), *left_out(self._wanted, unusable))
+        found = replace(found, problems=(*found.problems, *further))
+        self._note(found.mirrors)
         with self._lock:
             told = set(self._now.problems)
             self._now, self._trouble = found, ""
@@ -75,6 +77,14 @@ class Following:
             if problem not in told:
                 log.warning("%s", problem)
         self._unfollow(set(before) - {m.name for m in (*found.mirrors, *found.vanished)})
+
+    def _note(self, mirrors: tuple[Mirror, ...]) -> None:
+        """Files of which the ledger knows nothing, for it was lost, are known by the index beside them."""
+        for mirror in mirrors:
+            if self._memory.is_new(mirror):
+                entry = self._folder.entry(mirror)
+                if entry is not None and self._folder.path(mirror).is_file():
+                    self._memory.note(mirror, entry)
 
     def every(self) -> tuple[Mirror, ...]:
         """All mirrors, those whose project is gone included."""

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 
 from gen3sync.files import safe_name
 from gen3sync.inbox.change import Change, Kind
+from gen3sync.inbox.plan import CHANGES
 from gen3sync.names import Project
 
-CHANGES = "changes.jsonl"
 KEPT_FOR = timedelta(days=400)
 _FORMAT = 1
 # As one, and not flushed by itself: what is then written into it is, and an empty one that a power cut spoils begins

@@ -25,6 +25,7 @@ from gen3sync.inbox import guards
 from gen3sync.inbox.detect import Why
 from gen3sync.inbox.export import StoppedError
 from gen3sync.inbox.following import Following, Group
+from gen3sync.inbox.held import Holding
 from gen3sync.inbox.jobs import Jobs
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.outcomes import version_of
@@ -74,6 +75,7 @@ class Inbox:
         self._folder = Folder(settings.inbox.path, _address(client))
         horizon = timedelta(seconds=settings.commons.horizon)
         prover = Prover(client, clock, settings.commons.deadline, self._stop.is_set)
+        holding = Holding(copies)
         self._refresher = Refresher(
             prover,
             catalog,
@@ -81,6 +83,7 @@ class Inbox:
             self._folder,
             clock,
             copies,
+            holding,
             max_shrink=settings.inbox.max_shrink,
             horizon=horizon,
             worker=worker,
@@ -90,6 +93,7 @@ class Inbox:
             self._memory,
             self._folder,
             self._refresher,
+            holding,
             clock,
             parallel=settings.inbox.parallel,
             horizon=horizon,
@@ -210,16 +214,20 @@ class Inbox:
         """A scheduled job. Raises what a listener should hear of."""
         if self._stop.is_set() or self._jobs is None or self._jobs.backs_off(group):
             return
-        mirrors = self._following.of(group)
-        if not mirrors:
-            return
+        jobs = self._jobs
+        groups = jobs.take(group)
         try:
+            mirrors = tuple(mirror for each in groups for mirror in self._following.of(each))
+            if not mirrors:
+                return
             result = self._run(Round(group.project, mirrors))
         except (StoppedError, CancelledError, RuntimeError):
             if not self._stop.is_set():
                 raise
             return
-        self._jobs.ended(group, result.failure)
+        finally:
+            jobs.done(groups)
+        jobs.ended(groups, result.failure)
 
     def _run_touched(self, project: Project) -> None:
         with self._lock:

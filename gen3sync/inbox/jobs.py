@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,19 @@ log = logging.getLogger(__name__)
 _EXECUTOR = "inbox"
 _FIRST_REST = 15.0
 _LONGEST_REST = 900.0
+# A group comes along that would be due within this share of its interval.
+_SOON = 0.1
+_ALONG = 30.0
 _OPTIONS = {"executor": _EXECUTOR, "misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+
+
+@dataclass(slots=True)
+class _Look:
+    """The last look at a group: when it began, by the monotonic clock, and whether another group took it along."""
+
+    at: float = float("-inf")
+    along: bool = False
+    busy: bool = False
 
 
 class Jobs:
@@ -48,6 +61,7 @@ class Jobs:
         self._running: set[str] = set()
         self._failures = 0
         self._rest_until: float | None = None
+        self._looks: dict[Group, _Look] = {}
         scheduler.add_executor(ThreadPoolExecutor(parallel), _EXECUTOR)
         scheduler.add_listener(self._heard, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
 
@@ -97,6 +111,45 @@ class Jobs:
                 self._running.discard(name)
             return wished
 
+    def take(self, group: Group) -> tuple[Group, ...]:
+        """The groups to look at now that `group` is due; `done` ends that.
+
+        With it come those of the same project that are about to be due: what they ask the commons is the same. None
+        where it was taken along itself just now, or the look before has not ended.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            mine = self._looks.setdefault(group, _Look())
+            along, mine.along = mine.along, False
+            if mine.busy or (along and now - mine.at < _just(self._groups.get(group))):
+                return ()
+            others = [each for each in self._groups if each.project == group.project and each != group]
+            taken = [each for each in others if self._comes_along(each, group, now)]
+            for each in (group, *taken):
+                look = self._looks.setdefault(each, _Look())
+                look.at, look.busy, look.along = now, True, each != group
+        for each in taken:
+            timing = self._groups.get(each)
+            if timing is not None and timing.every is not None:
+                self._move(each, timing.every)
+        return (group, *taken)
+
+    def _comes_along(self, other: Group, group: Group, now: float) -> bool:
+        look, theirs, mine = self._looks.get(other, _Look()), self._groups[other], self._groups.get(group)
+        if look.busy or mine is None:
+            return False
+        if theirs.every is None:
+            return (theirs.cron, theirs.timezone) == (mine.cron, mine.timezone) and now - look.at >= _just(theirs)
+        if theirs.every == mine.every:
+            return now - look.at >= theirs.every / 2
+        return now - look.at >= theirs.every - min(theirs.every * _SOON, mine.every or theirs.every)
+
+    def done(self, groups: Iterable[Group]) -> None:
+        """The look at these has ended."""
+        with self._lock:
+            for group in groups:
+                self._looks.setdefault(group, _Look()).busy = False
+
     def backs_off(self, group: Group) -> bool:
         """Whether the commons is being left alone; the group then runs when that ends."""
         with self._lock:
@@ -106,8 +159,8 @@ class Jobs:
         self._move(group, left)
         return True
 
-    def ended(self, group: Group, failure: Failure | None) -> None:
-        """How a group's run went: a commons that was unwell is left alone, longer each time, then tried again."""
+    def ended(self, groups: Sequence[Group], failure: Failure | None) -> None:
+        """How a run of groups went: a commons that was unwell is left alone, longer each time, then tried again."""
         with self._lock:
             if failure is None:
                 self._failures, self._rest_until = 0, None
@@ -117,7 +170,8 @@ class Jobs:
             if isinstance(failure, Busy) and failure.retry_after:
                 rest = max(rest, failure.retry_after)
             self._rest_until = self._clock.monotonic() + rest
-        self._move(group, rest)
+        for group in groups:
+            self._move(group, rest)
 
     def next_runs(self) -> dict[Group, datetime]:
         with self._lock:
@@ -144,8 +198,12 @@ class Jobs:
             self._scheduler.remove_executor(_EXECUTOR, shutdown=False)
 
     def _add(self, group: Group, timing: Timing) -> None:
-        now = self._clock.now()
-        due = first_run(timing, self._looked_at(group), now)
+        now, looked = self._clock.now(), self._looked_at(group)
+        due = first_run(timing, looked, now)
+        with self._lock:
+            ago = float("inf") if looked is None else max(0.0, (now - looked).total_seconds())
+            look = self._looks.setdefault(group, _Look())
+            look.at = max(look.at, self._clock.monotonic() - ago)
         self._scheduler.add_job(
             self._run,
             trigger(timing, due),
@@ -182,6 +240,11 @@ class Jobs:
             self._missed(f"A look at {event.job_id.removeprefix('inbox ')} failed: {event.exception!r}")
         else:
             self._missed(f"A look at {event.job_id.removeprefix('inbox ')} was missed.")
+
+
+def _just(timing: Timing | None) -> float:
+    """Seconds for which a group that was taken along need not be looked at for itself."""
+    return _ALONG if timing is None or timing.every is None else min(timing.every / 2, _ALONG)
 
 
 def _id(group: Group) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gen3sync.inbox.detect import Known
+from gen3sync.inbox.index import Entry
 from gen3sync.inbox.plan import Format, Mirror
 from gen3sync.ledger import EventLevel, Ledger, MirrorKey, NewRefresh, Outcome, Refresh
 from gen3sync.names import Project
@@ -32,6 +33,7 @@ class Past:
     tried: str | None = None  # the signature with which it was last held back or failed
     tried_at: datetime | None = None
     took: timedelta = timedelta()  # the last export
+    noted: Entry | None = None  # what the index says of a file that the ledger knows nothing of
 
     @property
     def exported_at(self) -> datetime | None:
@@ -80,6 +82,16 @@ class Memory:
     def of(self, mirror: Mirror) -> Past:
         with self._lock:
             return self._pasts.get(mirror.name, Past())
+
+    def is_new(self, mirror: Mirror) -> bool:
+        """Whether nothing is known of the mirror."""
+        with self._lock:
+            return mirror.name not in self._pasts
+
+    def note(self, mirror: Mirror, entry: Entry) -> None:
+        """Keeps what the index says until a refresh has succeeded."""
+        with self._lock:
+            self._pasts.setdefault(mirror.name, Past(noted=entry))
 
     def followed(self) -> tuple[Mirror, ...]:
         """Every mirror that was ever refreshed."""

@@ -2,33 +2,43 @@
 
 What may be patched is decided by `touch`; here it is done, or given up for a full export. Given up costs nothing but
 the attempt: the copy's changes are undone, and no file was touched. Tests prove it equal to a full export.
+
+What is brought up to date is the node's copy, which all mirrors of it share (`held`). A file that shows the copy as it
+was gets the changes put in; one that is behind the copy, because it is looked at less often, is written from it anew. A
+file to which nothing was written since it was made is left alone whatever the copy is.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import reduce
 
 from gen3sync.inbox import detect
 from gen3sync.inbox.change import Change, Difference, Kind
 from gen3sync.inbox.copy import Copy
+from gen3sync.inbox.detect import Known, Signature
 from gen3sync.inbox.finish import Ended, Finisher
+from gen3sync.inbox.guards import Guarded
+from gen3sync.inbox.held import Held, Holding, later, stand_for, stood_for
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.outcomes import fields, written_with
 from gen3sync.inbox.plan import Mirror
-from gen3sync.inbox.proof import Prover
+from gen3sync.inbox.proof import Proven, Prover
 from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.render import Rendered, painter_of, render
 from gen3sync.inbox.text import NotInBlocksError, patch
 from gen3sync.inbox.touch import Few, Full, renamed, touched
 from gen3sync.inbox.views import blocks_of, forget_others, keep_view, view_of
 from gen3sync.inbox.work import Work
-from gen3sync.ledger import Refresh
+from gen3sync.ledger import Outcome, Refresh
 from gen3sync.records.mirrorlines import NarrowError
 
 log = logging.getLogger(__name__)
+
+Judge = Callable[[Work, Mirror, Proven], Guarded | None]
 
 
 class GivenUpError(Exception):
@@ -38,87 +48,164 @@ class GivenUpError(Exception):
 class Patcher:
     """Thread-safe; one node of one project is worked on by one thread at a time."""
 
-    def __init__(self, prover: Prover, memory: Memory, folder: Folder, finish: Finisher) -> None:
+    def __init__(
+        self, prover: Prover, memory: Memory, folder: Folder, finish: Finisher, holding: Holding, judge: Judge
+    ) -> None:
         self._prover = prover
         self._memory = memory
         self._folder = folder
         self._finish = finish
+        self._holding = holding
+        self._judge = judge
 
     def patch(self, work: Work) -> tuple[Refresh, ...] | None:
         """The mirrors brought up to date by a few records, or None: export all. Raises Unmounted, OSError."""
-        if work.task.journal is None or work.task.before is None:
+        task = work.task
+        if not task.few or task.before is None:
             return None
+        # What is fetched is what had been written by then, however long the task has waited for its turn.
+        started, work.started = work.started, task.since
         try:
-            few = self._few(work)
-            if not few.ids and not few.parents:
-                return self._still(work)
-            if not work.held.exists():
-                raise GivenUpError("there is no copy to patch")
-            with Copy(work.held, lasting=True) as copy:
-                copy.begin()
-                ended = self._patched(work, few, copy)
-                return self._finish.down(ended) if ended else self._still(work)
+            return self._brought_up(work, task.before)
         except GivenUpError as reason:
-            log.debug("exported whole: %s", reason, extra=fields(work.task.mirrors[0]))
+            log.debug("exported whole: %s", reason, extra=fields(task.mirrors[0]))
         except (sqlite3.Error, NotInBlocksError, ValueError) as error:
-            log.info("the copy cannot be patched: %s", error, extra=fields(work.task.mirrors[0]))
+            log.info("the copy cannot be patched: %s", error, extra=fields(task.mirrors[0]))
+        work.started = started
+        work.difference = None
+        work.rendered.clear()
+        self._holding.forget(task.project, task.node)
         return None
 
-    def _few(self, work: Work) -> Few:
-        """What all mirrors of the task together lack."""
+    def _brought_up(self, work: Work, before: Signature) -> tuple[Refresh, ...]:
         task = work.task
-        assert task.before is not None  # noqa: S101 - see `patch`
-        assert task.journal is not None  # noqa: S101
-        ids: set[str] = set()
-        parents: dict[str, frozenset[str | None]] = {}
-        for mirror in task.mirrors:
-            found = touched(self._memory.of(mirror).known, task.before, work.type, task.journal)
-            if isinstance(found, Full):
-                raise GivenUpError(found.reason)
-            ids |= found.ids
-            for id, names in found.parents.items():
-                parents[id] = names | parents.get(id, frozenset())
-        return Few(frozenset(ids), parents)
+        still = [mirror for mirror in task.mirrors if self._is_still(work, before, mirror)]
+        rest = [mirror for mirror in task.mirrors if mirror not in still]
+        refreshes: tuple[Refresh, ...] = ()
+        if rest:
+            held = self._holding.of(task.project, task.node)
+            if held is None or not work.held.exists():
+                raise GivenUpError("there is no copy to patch")
+            base = self._base(held, rest)
+            few = self._touched(base, before, work)
+            with Copy(work.held, lasting=True) as copy:
+                copy.begin()
+                if stood_for(copy) != held.stored:
+                    raise GivenUpError("the copy is another than it was")
+                refreshes, unmoved = self._written(work, before, rest, held, base, few, copy)
+            still += unmoved
+        return refreshes + self._still(work, before, still)
 
-    def _still(self, work: Work) -> tuple[Refresh, ...]:
-        """The node's records are what they were, whatever else was written in the project."""
-        before = work.task.before
-        assert before is not None  # noqa: S101 - see `patch`
-        ended = []
-        for mirror in work.task.mirrors:
-            past = self._memory.of(mirror)
-            if past.success is None or past.success.rows != before.count(mirror.node):
-                raise GivenUpError("the commons counts other than there are, and nobody wrote any")
-            ended.append((mirror, detect.after_patch(past.known, before, mirror.node, work.started)))
-        return self._finish.still(ended, work.started)
+    def _is_still(self, work: Work, before: Signature, mirror: Mirror) -> bool:
+        """Whether nothing was written to the node's records since the file was made, whatever else in the project."""
+        past = self._memory.of(mirror)
+        found = self._told(past.known, before, work)
+        if isinstance(found, Full) or found.ids or found.parents:
+            return False
+        if past.success is None or past.success.rows != before.count(mirror.node):
+            raise GivenUpError("the commons counts other than there are, and nobody wrote any")
+        return True
 
-    def _patched(self, work: Work, few: Few, copy: Copy) -> list[Ended]:
+    def _base(self, held: Held, mirrors: Sequence[Mirror]) -> Known:
+        """What the copy stands for: a file that shows it may have been found unchanged since."""
+        pasts = [(mirror, self._memory.of(mirror)) for mirror in mirrors]
+        return reduce(later, (past.known for mirror, past in pasts if held.shows(mirror, past.success)), held.known)
+
+    def _told(self, known: Known, before: Signature, work: Work) -> Few | Full:
+        """What was written since `known`."""
+        if known.signature == before.of(work.task.node):
+            return Few()
+        if work.task.journal is None:
+            return Full("the log was not asked")
+        return touched(known, before, work.type, work.task.journal)
+
+    def _touched(self, base: Known, before: Signature, work: Work) -> Few:
+        found = self._told(base, before, work)
+        if isinstance(found, Full):
+            raise GivenUpError(found.reason)
+        return found
+
+    def _written(
+        self,
+        work: Work,
+        before: Signature,
+        mirrors: Sequence[Mirror],
+        held: Held,
+        base: Known,
+        few: Few,
+        copy: Copy,
+    ) -> tuple[tuple[Refresh, ...], list[Mirror]]:
+        """Brings the copy up to date and the files to it; and the mirrors whose files are so already."""
         task = work.task
-        assert task.before is not None  # noqa: S101 - see `patch`
+        changes = self._put(work, before, few, copy)
+        rows = len(copy)
+        known = detect.after_patch(base, before, task.node, task.since)
+        shown = [each for each in mirrors if held.shows(each, self._memory.of(each).success)]
+        others = [(each, self._held_back(work, each, rows)) for each in mirrors if each not in shown]
+        guarded = [(each, found) for each, found in others if found is not None]
+        behind = [each for each, found in others if found is None]
+        if not changes and not behind:
+            kept = tuple(self._kept(work, before, mirror, found) for mirror, found in guarded)
+            return kept, shown
+        ended: list[Ended] = []
+        if changes:
+            work.difference = _counted(changes)
+        with ExitStack() as stack:
+            made = {mirror: self._made(work, mirror, copy, changes, stack) for mirror in shown} if changes else {}
+            made |= {mirror: self._anew(work, mirror, copy) for mirror in behind}
+            for mirror, text in made.items():
+                ended.append(self._finish.put(work, mirror, text, rows, known))
+                keep_view(copy, mirror.name, text, written_with(work.version, mirror))
+        if changes:
+            forget_others(copy, tuple(mirror.name for mirror in made))
+            self._finish.tell(work, rows, changes)
+        stand_for(copy, known)
+        copy.commit()
+        self._holding.forget(task.project, task.node)
+        kept = tuple(self._kept(work, before, mirror, found) for mirror, found in guarded)
+        return kept + self._finish.down(ended), [] if changes else shown
+
+    def _put(self, work: Work, before: Signature, few: Few, copy: Copy) -> tuple[Change, ...]:
+        """Brings the copy up to date."""
         if few.parents and renamed(few, copy.parent_names(few.parents)):
             raise GivenUpError("a parent was renamed")
-        records = self._prover.records(task.project, work.type, sorted(few.ids)) if few.ids else []
+        records = self._prover.records(work.task.project, work.type, sorted(few.ids)) if few.ids else []
         if records is None:
             raise GivenUpError("the records were not to be had by id")
         changes = copy.put(records)
-        rows = task.before.count(task.node)
+        rows = before.count(work.task.node)
         if rows is None or len(copy) != rows:
             raise GivenUpError(f"the copy has {len(copy)} records then, and the commons counts {rows}")
-        if not changes:
-            copy.commit()
-            return []
-        work.difference = _counted(changes)
-        ended: list[Ended] = []
-        with ExitStack() as stack:
-            made = {mirror: self._made(work, mirror, copy, changes, stack) for mirror in task.mirrors}
-            for mirror, text in made.items():
-                known = detect.after_patch(self._memory.of(mirror).known, task.before, task.node, work.started)
-                ended.append(self._finish.put(work, mirror, text, rows, known))
-                keep_view(copy, mirror.name, text, written_with(work.version, mirror))
-        forget_others(copy, tuple(mirror.name for mirror in task.mirrors))
-        self._finish.tell(work, rows, changes)
-        copy.commit()
-        return ended
+        return changes
+
+    def _still(self, work: Work, before: Signature, mirrors: Sequence[Mirror]) -> tuple[Refresh, ...]:
+        """Writes down that these files are what the commons holds."""
+        task = work.task
+        ended = []
+        held = self._holding.of(task.project, task.node)
+        for mirror in mirrors:
+            past = self._memory.of(mirror)
+            shows = held is not None and held.shows(mirror, past.success)
+            known = later(past.known, held.known) if held is not None and shows else past.known
+            known = detect.after_patch(known, before, mirror.node, task.since)
+            ended.append((mirror, known))
+            if shows:
+                self._holding.moved(task.project, task.node, known)
+        return self._finish.still(ended, task.since) if ended else ()
+
+    def _held_back(self, work: Work, mirror: Mirror, rows: int) -> Guarded | None:
+        """Whether what the copy has become since a guard would hold back from this file."""
+        return None if work.task.accept else self._judge(work, mirror, Proven(rows, ()))
+
+    def _kept(self, work: Work, before: Signature, mirror: Mirror, found: Guarded) -> Refresh:
+        return self._finish.kept(mirror, work.started, Outcome.GUARDED, str(found), before.of(mirror.node))
+
+    def _anew(self, work: Work, mirror: Mirror, copy: Copy) -> Rendered:
+        """The mirror's text, all of it from the copy."""
+        look = (mirror.format, mirror.columns)
+        if look not in work.rendered:
+            work.rendered[look] = render(copy, mirror.format, work.type, work.spool(mirror), mirror.columns)
+        return work.rendered[look]
 
     def _made(self, work: Work, mirror: Mirror, copy: Copy, changes: Sequence[Change], stack: ExitStack) -> Rendered:
         """The mirror's text with the changes in it."""
@@ -147,7 +234,7 @@ class Patcher:
             if made.notes is not None:
                 stack.callback(made.notes.close)
         except NarrowError:
-            return render(copy, mirror.format, work.type, work.spool(mirror), mirror.columns)
+            return self._anew(work, mirror, copy)
         if not self._folder.still_intact(mirror, source):
             raise GivenUpError("the file changed meanwhile")
         return Rendered(made.text, view.columns, made.told, made.notes, patched=made)

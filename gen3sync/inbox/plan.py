@@ -21,6 +21,9 @@ from gen3sync.names import Project, printable
 _FRAME = frozenset({"program", "project", "root", "data_release"})
 _GLOB = frozenset("*?[")
 _NO_VERSIONS = Keep()
+# Files of gen3sync's own beside the mirrors.
+CHANGES = "changes.jsonl"
+_OURS = ".gen3sync"
 
 
 class Format(StrEnum):
@@ -109,6 +112,17 @@ def resolve(
     return Resolution(tuple(mirrors.values()), tuple(vanished.values()), tuple(dict.fromkeys(problems)))
 
 
+def left_out(wanted: Iterable[Wanted], unusable: Iterable[Project]) -> tuple[str, ...]:
+    """Sentences about projects that are asked for and whose names no folder can have."""
+    patterns = [pattern for each in wanted for pattern in each.projects]
+    return tuple(
+        f"Project {printable(project)} is not mirrored: no folder can have its name. Ask the commons to rename it, or "
+        f"choose the projects by names that leave it out."
+        for project in unusable
+        if any(_names(pattern, project) for pattern in patterns)
+    )
+
+
 def recall(wanted: Iterable[Wanted], before: Iterable[Mirror]) -> tuple[Mirror, ...]:
     """The mirrors of `before` that are still wanted, without asking what there is: the commons may be down.
 
@@ -128,14 +142,19 @@ def recall(wanted: Iterable[Wanted], before: Iterable[Mirror]) -> tuple[Mirror, 
 
 
 def file_name(pattern: str, project: Project, node: str, format: Format) -> str:
-    """The path below the inbox. Names from the server become parts of it, never folders or ways out of it."""
+    """The path below the inbox. Names from the server become parts of it, never folders or ways out of it, nor the
+    names of what gen3sync keeps beside the mirrors."""
     filled = pattern.format(
         program=safe_name(project.program),
         project=safe_name(project.code),
         node=safe_name(node),
         format=format.value,
     )
-    return "/".join(part for part in PurePosixPath(filled).parts if part not in ("/", ".", ".."))
+    parts = [part for part in PurePosixPath(filled).parts if part not in ("/", ".", "..")]
+    name = parts[-1] if parts else ""
+    if name == CHANGES or name.startswith(_OURS):  # a node type named `changes`, say
+        parts[-1] = f"%{ord(name[0]):02X}{name[1:]}"
+    return "/".join(parts)
 
 
 def select(mirrors: Iterable[Mirror], names: Sequence[str]) -> tuple[tuple[Mirror, ...], tuple[str, ...]]:

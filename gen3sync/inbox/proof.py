@@ -60,17 +60,17 @@ class Prover:
         self,
         project: Project,
         node: str,
-        before: Signature | None,
+        seen: Callable[[], Signature | None],
         copy: Copy,
         told: Told,
         met: Met,
     ) -> Proven:
-        """Fills `copy`; `met` hears of records that come by id. `before` is the signature read before.
+        """Fills `copy`; `met` hears of records that come by id. `seen` tells the signature read before.
 
         Raises NotDoneError, StoppedError, sqlite3.Error, and what `met` raises.
         """
         self._read(project, node, copy, told, met)
-        rows = len(copy)
+        rows, before = len(copy), seen()
         if not rows and before is None:  # with a signature the project itself was seen
             self._exists(project)
         return Proven(rows, tuple(copy.doubled), self._counted(project, node, before, rows))

@@ -18,13 +18,13 @@ from gen3sync.catalog import Catalog
 from gen3sync.clock import Clock
 from gen3sync.commons.replies import Failure
 from gen3sync.errors import Gen3SyncError
-from gen3sync.files import folder_error, safe_name
+from gen3sync.files import folder_error
 from gen3sync.inbox import detect, guards
 from gen3sync.inbox.change import Change, Difference
 from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.finish import Finisher
 from gen3sync.inbox.guards import Guarded, Shape
-from gen3sync.inbox.history import place_of
+from gen3sync.inbox.held import Holding, stand_for
 from gen3sync.inbox.making import Making
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.outcomes import NotDoneError, same_columns, written_with
@@ -33,8 +33,8 @@ from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Proven, Prover, Told
 from gen3sync.inbox.publish import Folder, Unmounted
 from gen3sync.inbox.render import Rendered, base_columns, render
-from gen3sync.inbox.views import keep_view
-from gen3sync.inbox.work import Task, Work, clean, fresh_copy, hold
+from gen3sync.inbox.views import keep_view, take_over
+from gen3sync.inbox.work import Task, Work, clean, copy_of, fresh_copy, hold
 from gen3sync.ledger import Outcome, Refresh
 from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project, printable
@@ -59,6 +59,7 @@ class Refresher:
         folder: Folder,
         clock: Clock,
         copies: Path,
+        holding: Holding,
         *,
         max_shrink: float,
         horizon: timedelta,
@@ -71,7 +72,8 @@ class Refresher:
         self._clock = clock
         self._copies = copies
         self._finish = Finisher(memory, folder, clock, copies)
-        self._patcher = Patcher(prover, memory, folder, self._finish)
+        self._holding = holding
+        self._patcher = Patcher(prover, memory, folder, self._finish, holding, self._held_back)
         self._max_shrink = max_shrink
         self._horizon = horizon
         self._worker = worker
@@ -89,7 +91,8 @@ class Refresher:
             try:
                 return Done(self._refreshed(task, started, told))
             except NotDoneError as error:
-                tried = task.before.of(task.node) if task.before is not None else None
+                before = task.seen()
+                tried = before.of(task.node) if before is not None else None
                 if error.failure is not None:
                     tried = ""  # not the mirror's fault: how long to wait is said by the commons being unwell
                 refreshes = [self._finish.kept(m, started, error.outcome, error.reason, tried) for m in task.mirrors]
@@ -133,18 +136,24 @@ class Refresher:
             self._judge(work, proven)
             work.difference, changes = self._changes(work, copy, proven.rows)
             ended = []
+            # Mirrors that are looked at apart may have waited for other transactions; this export covers the same.
+            known = self._memory.of(task.mirrors[0]).known
+            known = detect.after_export(known, task.seen(), task.node, work.started, horizon=self._horizon)
             for mirror in task.mirrors:
                 made = self._render(work, mirror, copy)
                 keep_view(copy, mirror.name, made, written_with(work.version, mirror))
-                known = self._memory.of(mirror).known
-                known = detect.after_export(known, task.before, task.node, work.started, horizon=self._horizon)
                 ended.append(self._finish.put(work, mirror, made, proven.rows, known))
+            if work.difference is not None and not work.difference:
+                take_over(copy, work.held)  # other mirrors of this node show these very records
+            if not proven.doubled and proven.counted is None:
+                stand_for(copy, known)
             if work.difference or (changes is None and proven.rows):
                 self._finish.tell(work, proven.rows, changes)
         if proven.rows:
             hold(work)
         else:
             work.held.unlink(missing_ok=True)
+        self._holding.forget(task.project, task.node)
         return self._finish.down(ended, took=self._clock.now() - work.started)
 
     def _export(self, work: Work, copy: Copy, told: Told) -> Proven:
@@ -152,7 +161,7 @@ class Refresher:
         task = work.task
         looks = {(mirror.format, mirror.columns): work.spool(mirror) for mirror in task.mirrors}
         with Making(work.type, [*looks.items()]) as making:
-            proven = self._prover.export(task.project, task.node, task.before, copy, told, making)
+            proven = self._prover.export(task.project, task.node, task.seen, copy, told, making)
         work.rendered.update(making.rendered())
         return proven
 
@@ -186,27 +195,28 @@ class Refresher:
                 f"The dictionary of the commons no longer has the node type {printable(task.node)}. "
                 f"Take it out of the configuration; the file stays.",
             )
-        place = place_of(self._copies, task.project)
+        held = copy_of(self._copies, task.project, task.node)
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            held.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NotDoneError(Outcome.FAILED, str(folder_error(f"{place} cannot be made", error))) from error
-        name = safe_name(task.node)
-        return Work(task, node_type, dictionary, started, place / f"{name}.new", place / f"{name}.sqlite")
+            raise NotDoneError(Outcome.FAILED, str(folder_error(f"{held.parent} cannot be made", error))) from error
+        return Work(task, node_type, dictionary, started, held.with_suffix(".new"), held)
 
     def _judge(self, work: Work, proven: Proven) -> None:
-        if work.task.accept:
-            return
-        for mirror in work.task.mirrors:
-            held = guards.judge(
-                self._published(work, mirror),
-                Shape(proven.rows, base_columns(mirror.format, work.type, mirror.columns)),
-                max_shrink=self._max_shrink,
-                doubled=proven.doubled,
-                counted=proven.counted,
-            )
+        for mirror in () if work.task.accept else work.task.mirrors:
+            held = self._held_back(work, mirror, proven)
             if held is not None:
                 raise NotDoneError(Outcome.GUARDED, str(held))
+
+    def _held_back(self, work: Work, mirror: Mirror, proven: Proven) -> Guarded | None:
+        """The guard that holds these records back from this mirror."""
+        return guards.judge(
+            self._published(work, mirror),
+            Shape(proven.rows, base_columns(mirror.format, work.type, mirror.columns)),
+            max_shrink=self._max_shrink,
+            doubled=proven.doubled,
+            counted=proven.counted,
+        )
 
     def _published(self, work: Work, mirror: Mirror) -> Shape | None:
         """What the folder holds, as the ledger knows it; after a ledger was lost, as the index beside the file does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gen3sync.inbox.following import Following, Group
@@ -74,19 +74,27 @@ def _state(
     now: datetime,
 ) -> MirrorState:
     past = memory.of(mirror)
-    last, success = past.last, past.success
-    age = (now - past.checked_at).total_seconds() if past.checked_at is not None else None
+    last, success, noted = past.last, past.success, past.noted
+    checked = past.checked_at or _moment(noted.checked_at if noted else None)
+    age = (now - checked).total_seconds() if checked is not None else None
     age = None if age is None or age < -_AHEAD else max(0.0, age)
     return MirrorState(
         mirror,
         mirror.name,
-        success.rows if success else None,
-        success.bytes if success else None,
-        past.exported_at,
-        past.checked_at,
+        success.rows if success else noted.rows if noted else None,
+        success.bytes if success else noted.bytes if noted else None,
+        past.exported_at or _moment(noted.exported_at if noted else None),
+        checked,
         age,
         last.outcome if last else None,
         last.reason if last else "",
         next_runs.get(Group(mirror.group, mirror.project)),
         age is None or age > limits.get(mirror.group, float("inf")),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None

@@ -6,8 +6,11 @@ crash between the two, two mirrors of one node refreshed at different times) are
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.render import Rendered
@@ -27,6 +30,25 @@ def view_of(copy: Copy, name: str) -> View | None:
     """What is remembered of the mirror `name`. Raises sqlite3.Error."""
     found = copy.db.execute("SELECT sha256, version, columns FROM view WHERE name = ?", (name,)).fetchone()
     return None if found is None else View(found[0], found[1], tuple(json.loads(found[2])))
+
+
+def views_of(copy: Copy) -> dict[str, tuple[str, str]]:
+    """SHA-256 and version of every text that is remembered, by mirror. Raises sqlite3.Error."""
+    return {
+        name: (sha256, version) for name, sha256, version in copy.db.execute("SELECT name, sha256, version FROM view")
+    }
+
+
+def take_over(copy: Copy, older: Path) -> None:
+    """Remembers of a copy of the same records the files that are not made from this one, where it can be read."""
+    with contextlib.suppress(sqlite3.Error):
+        copy.db.execute("ATTACH ? AS older", (str(older),))
+        try:
+            names = "SELECT name FROM main.view"
+            copy.db.execute(f"INSERT INTO block SELECT * FROM older.block WHERE view NOT IN ({names})")  # noqa: S608
+            copy.db.execute(f"INSERT INTO view SELECT * FROM older.view WHERE name NOT IN ({names})")  # noqa: S608
+        finally:
+            copy.db.execute("DETACH older")
 
 
 def blocks_of(copy: Copy, name: str) -> list[Block]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from gen3sync.commons.journal import Journal
+from gen3sync.files import safe_name
 from gen3sync.inbox.change import Difference
 from gen3sync.inbox.copy import Copy
 from gen3sync.inbox.detect import Known, Signature, Why
+from gen3sync.inbox.history import place_of
 from gen3sync.inbox.index import Entry
 from gen3sync.inbox.outcomes import version_of
 from gen3sync.inbox.plan import Format, Mirror
@@ -24,9 +27,10 @@ from gen3sync.records.dictionary import Dictionary, NodeType
 @dataclass(frozen=True, slots=True)
 class Task:
     """One node to export and the mirrors that show it. `before`: the signature read before, None where unknown;
-    `since`: when the wish arose, so that an export begun after it by another thread will do. `journal`: what the newest
-    transactions wrote, so that perhaps a few records will do. `paced`: an export of all is to wait, the last was just
-    made."""
+    `since`: when the wish arose, before that, so that an export begun after it by another thread will do. `few`:
+    perhaps a few records will do, or none; `journal`: what the newest transactions wrote, where it was asked. `paced`:
+    an export of all is to wait, the last was just made. `asking`: the signature is asked for while the export begins;
+    None comes of it where it is not as good as one read before."""
 
     project: Project
     node: str
@@ -35,8 +39,14 @@ class Task:
     since: datetime
     before: Signature | None = None
     accept: bool = False
+    few: bool = False
     journal: Journal | None = None
     paced: bool = False
+    asking: Future[Signature | None] | None = None
+
+    def seen(self) -> Signature | None:
+        """The signature to be remembered of an export. Waits for it."""
+        return self.before if self.asking is None else self.asking.result()
 
 
 @dataclass(slots=True)
@@ -65,6 +75,11 @@ class Work:
             self._looks.append(look)
             self.spools.append(self.fresh.with_suffix(f".{len(self._looks)}.{mirror.format.value}"))
         return self.spools[self._looks.index(look)]
+
+
+def copy_of(copies: Path, project: Project, node: str) -> Path:
+    """The file of a node's copy."""
+    return place_of(copies, project) / f"{safe_name(node)}.sqlite"
 
 
 def index_entry(work: Work, mirror: Mirror, made: Rendered, rows: int, known: Known) -> Entry:

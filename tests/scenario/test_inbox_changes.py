@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gen3sync.clock import ManualClock, SystemClock
+from gen3sync.inbox.detect import Why
+from gen3sync.inbox.rounds import Round
 from gen3sync.ledger import Outcome
 from gen3sync.sandbox.faults import Hold, Point
 from gen3sync.sandbox.sandbox import Sandbox
@@ -185,22 +188,27 @@ class Following(RuleBasedStateMachine):
         if found:
             self.h.sandbox.delete("DEV-test", [found["id"]])
 
+    def upload(self, which: int, word: str) -> tuple[str, list[dict[str, Any]]]:
+        """A study's new title; or, of some, a publication's further link and nothing else."""
+        self.number += 1
+        if which < 4 and self.has(f"ST-{which}"):
+            link = {"type": "publication", "submitter_id": f"P-{which % 3}", "doi": "1"}
+            return f"{word}-{self.number}", [link | {"studies": [{"submitter_id": f"ST-{which}"}]}]
+        return f"{word}-{self.number}", [st_record(f"ST-{which}", f"{word} {self.number}")]
+
     @rule(point=st.sampled_from([Point.BEFORE_COMMIT, Point.AFTER_COMMIT, Point.AFTER_LOG]), which=st.integers(0, 44))
     def killed(self, point: Point, which: int) -> None:
         self.release()
-        self.number += 1
         self.h.sandbox.faults.kill(point, method="PUT")
-        put(self.h, f"killed-{self.number}", [st_record(f"ST-{which}", f"killed {self.number}")])
+        put(self.h, *self.upload(which, "killed"))
         self.h.sandbox.faults.clear()
 
     @precondition(lambda self: not self.slow)
-    @rule(which=st.integers(0, 44))
-    def slow_upload(self, which: int) -> None:
-        """Begins now, commits when something else releases it; overlaps with all that comes between."""
-        self.number += 1
-        held = self.h.sandbox.faults.hold(Point.BEFORE_COMMIT, method="PUT")
-        record = st_record(f"ST-{which}", f"slow {self.number}")
-        thread = threading.Thread(target=put, args=(self.h, f"slow-{self.number}", [record]))
+    @rule(which=st.integers(0, 44), point=st.sampled_from([Point.BEFORE_COMMIT, Point.AFTER_COMMIT]))
+    def slow_upload(self, which: int, point: Point) -> None:
+        """Begins now, commits (or logs it) when something else releases it; overlaps with all that comes between."""
+        held = self.h.sandbox.faults.hold(point, method="PUT")
+        thread = threading.Thread(target=put, args=(self.h, *self.upload(which, "slow")))
         thread.start()
         held.wait_reached()
         self.slow.append((held, thread))
@@ -235,6 +243,13 @@ class Following(RuleBasedStateMachine):
         """Mirrors of one node come apart."""
         self.h.pull(which)
 
+    @rule(format=st.sampled_from(["tsv", "json", "jsonl"]), wish=st.sampled_from([None, None, Why.TOUCHED]))
+    def look_at_some(self, format: str, wish: Why | None) -> None:
+        """As their own schedule has it: other mirrors of the same nodes are looked at at other times."""
+        self.clock().advance(1)
+        mirrors = tuple(each for each in self.h.inbox._following.every() if each.format.value == format)
+        self.h.inbox._run(Round(TEST, mirrors, wish))
+
     @rule()
     def restart(self) -> None:
         self.release()
@@ -262,5 +277,8 @@ class Following(RuleBasedStateMachine):
 
 TestFollowing = Following.TestCase
 TestFollowing.settings = settings(
-    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(os.environ.get("GEN3SYNC_EXAMPLES", "15")),
+    stateful_step_count=int(os.environ.get("GEN3SYNC_STEPS", "30")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

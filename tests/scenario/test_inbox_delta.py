@@ -277,7 +277,7 @@ def test_mirrors_of_one_node_refreshed_apart_stay_right(tmp_path: Path) -> None:
         study(h.sandbox, "ST-002", title="two")
         h.pull("DEV/test/study.json")
         study(h.sandbox, "ST-003", title="three")
-        patched(h, exports=1)
+        patched(h, by_id=1)
 
 
 def test_a_restart_patches_on(tmp_path: Path) -> None:

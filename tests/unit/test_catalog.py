@@ -100,6 +100,12 @@ def test_what_is_known(home: House, folder: Path) -> None:
     assert home.site.seen[asked].path == "/api/_version"
 
 
+def test_projects_with_names_that_cannot_be_used_are_told_apart(home: House, folder: Path) -> None:
+    catalog = Catalog(home.client, home.clock, folder)
+    assert catalog.unusable() == (Project("DEV", ".."),)
+    assert Project("DEV", "..") not in catalog.projects()
+
+
 def test_kept_through_an_outage_and_a_restart(home: House, folder: Path) -> None:
     Catalog(home.client, home.clock, folder).refresh()
     fetched = home.clock.now()

@@ -230,7 +230,7 @@ def test_one_id_with_two_contents(tmp_path: Path, graphql: str) -> None:
 
 def test_names_that_are_no_file_names(tmp_path: Path) -> None:
     names = ("DEV-.hidden", "DEV-a b%", "DEV-caf\u00e9", "DEV-CON", f"DEV-{'long' * 60}")
-    unusable = ("DEV-..", "DEV-x\ty")  # told in the log; no such project can be named in a configuration either
+    unusable = ("DEV-..", "DEV-x\ty")
     with mirrored(tmp_path, projects=names + unusable) as h:
         h.look()
         inbox = (h.folder / "inbox").resolve()
@@ -239,4 +239,6 @@ def test_names_that_are_no_file_names(tmp_path: Path) -> None:
         assert not [path for path in h.folder.iterdir() if path.name in ("study.tsv", "hidden")]
         assert {"DEV/%2Ehidden/study.tsv", "DEV/a b%25/study.tsv"} <= h.files()
         assert len(read(h).status.inbox.mirrors) == len(names)
-        assert read(h).reasons == ()
+        told = [each for each in read(h).reasons if "no folder can have its name" in each]
+        assert [each.split(" is ")[0] for each in told] == ["Project DEV/..", "Project DEV/x\\x09y"]
+        assert len(read(h).reasons) == len(told)

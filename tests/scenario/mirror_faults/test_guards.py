@@ -267,11 +267,17 @@ def test_the_state_folder_is_lost(tmp_path: Path) -> None:
         (tmp_path / "state").mkdir()
         delete(h, *(f"ST-{n}" for n in range(2, 7)))
         h.build()
+        h.inbox._following.resolve()
+        for name in (FILE, JSON):
+            mirror = read(h).mirror(name)
+            assert (mirror.outcome, mirror.rows) == ("never", 3)
+            assert mirror.checked_at == before.at.isoformat(timespec="seconds")
         h.look()
         assert shown(h) == before.files
         for name in (FILE, JSON):
             mirror = read(h).mirror(name)
             assert mirror.outcome == "guarded"
+            assert mirror.checked_at == before.at.isoformat(timespec="seconds")
             assert "would shrink from 3 to 1 records" in mirror.reason
             assert mirror.reason.endswith(f"The file shows what the commons held at {before.at:%Y-%m-%d %H:%M} UTC.")
         study(h.sandbox, "ST-7")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gen3sync.inbox.change import Change, Kind, canonical, change
-from gen3sync.inbox.history import CHANGES, changes_at, net, runs, write_down
+from gen3sync.inbox.history import changes_at, net, runs, write_down
+from gen3sync.inbox.plan import CHANGES
 from gen3sync.names import Project
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from gen3sync.clock import SystemClock
+from gen3sync.clock import ManualClock, SystemClock
+from gen3sync.inbox.following import Group
 from gen3sync.inbox.jobs import Jobs
+from gen3sync.inbox.schedule import Timing
+from gen3sync.names import Project
 
 
 @pytest.fixture
@@ -60,3 +64,83 @@ def test_a_wish_after_a_failure_is_served(scheduler: Any) -> None:
     jobs.at_once("inbox touched DEV/a", served.set)
     assert served.wait(60)
     jobs.close()
+
+
+PROJECT = Project("DEV", "test")
+
+
+class Paused:
+    """A scheduler that never runs, jobs of these intervals (a text is a cron), and a clock of ours."""
+
+    def __init__(self, **timings: float | str) -> None:
+        self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.scheduler: Any = BackgroundScheduler(timezone=UTC)
+        self.scheduler.start(paused=True)
+        self.jobs = Jobs(self.scheduler, self.clock, 2, lambda _: None, lambda _: None, lambda _: None)
+        self.jobs.follow(
+            {
+                Group(name, PROJECT): Timing(cron=when) if isinstance(when, str) else Timing(every=when)
+                for name, when in timings.items()
+            }
+        )
+
+    def take(self, name: str, after: float = 0) -> set[str]:
+        self.clock.advance(after)
+        found = self.jobs.take(Group(name, PROJECT))
+        self.jobs.done(found)
+        return {group.name for group in found}
+
+    def due(self, name: str) -> float:
+        """Seconds until a group's own next run."""
+        return (self.jobs.next_runs()[Group(name, PROJECT)] - self.clock.now()).total_seconds()
+
+
+@pytest.fixture
+def paused() -> Iterator[Callable[..., Paused]]:
+    made: list[Paused] = []
+
+    def make(**timings: float | str) -> Paused:
+        made.append(Paused(**timings))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.scheduler.remove_all_jobs()
+        each.scheduler.shutdown(wait=False)
+
+
+def test_what_is_due_together_is_looked_at_together(paused: Callable[..., Paused]) -> None:
+    p = paused(a=10, b=10)
+    assert p.take("a") == {"a", "b"}
+    assert p.take("b") == set(), "its own job was in hand already"
+    assert p.due("b") == 10
+    assert p.take("b", after=10) == {"a", "b"}
+
+
+def test_equal_intervals_fall_into_step_and_others_keep_theirs(paused: Callable[..., Paused]) -> None:
+    p = paused(a=10, b=10, hourly=3600)
+    p.take("a")
+    assert p.take("b", after=10) == {"a", "b"}
+    for _ in range(357):
+        assert p.take("a", after=10) == {"a", "b"}
+    assert p.take("a", after=10) == {"a", "b", "hourly"}, "it would be due before the next look"
+    assert p.due("hourly") == 3600
+
+
+def test_a_look_that_has_not_ended_is_not_overlapped(paused: Callable[..., Paused]) -> None:
+    p = paused(a=10, b=10)
+    a, b = (Group(name, PROJECT) for name in "ab")
+    assert set(p.jobs.take(a)) == {a, b}
+    p.clock.advance(1000)
+    assert p.jobs.take(b) == ()
+    assert p.jobs.take(a) == ()
+    p.jobs.done((a, b))
+    assert set(p.jobs.take(b)) == {a, b}
+
+
+def test_cron_goes_with_the_same_cron_only(paused: Callable[..., Paused]) -> None:
+    p = paused(night="0 3 * * *", again="0 3 * * *", noon="0 12 * * *", often=10)
+    assert p.take("night") == {"night", "again", "often"}
+    assert p.take("again") == set()
+    assert p.take("noon", after=60) == {"noon", "often"}
+    assert p.take("again", after=86400) == {"night", "again", "often"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gen3sync.inbox.plan import Format, Mirror, NodeKind, Wanted, resolve, select
+from gen3sync.inbox.plan import Format, Mirror, NodeKind, Wanted, left_out, resolve, select
 from gen3sync.names import Project
 
 DEV_A, DEV_B, OPEN = Project("DEV", "a"), Project("DEV", "b-c"), Project("OPEN", "x")
@@ -74,6 +74,30 @@ def test_two_mirrors_with_one_path_are_told_and_the_first_keeps_it() -> None:
     found = resolve([first], (DEV_A, DEV_B), NODES)
     assert [mirror.project for mirror in found.mirrors] == [DEV_A]
     assert "already writes with DEV/a/case; the first keeps it" in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [
+        ("{program}/{project}/{node}.{format}", "DEV/a/%63hanges.jsonl"),
+        ("{project}/.gen3sync.json", "a/%2Egen3sync.json"),
+        ("{project}/{node}/changes.jsonl.{format}", "a/changes/changes.jsonl.jsonl"),
+    ],
+)
+def test_no_mirror_takes_the_place_of_what_stands_beside_it(filename: str, expected: str) -> None:
+    nodes = (NodeKind("changes", "administrative", submittable=True),)
+    asked = wanted(["DEV-a"], ["*"], format=Format.JSONL, filename=filename)
+    assert [mirror.name for mirror in resolve([asked], (DEV_A,), nodes).mirrors] == [expected]
+
+
+def test_projects_that_no_folder_can_be_named_after_are_told_where_they_are_asked_for() -> None:
+    odd = (Project("DEV", ".."), Project("DEV", "x\ty"))
+    assert left_out([wanted(["DEV-a", "OPEN-*"], ["*"])], odd) == ()
+    told = left_out([wanted(["DEV-*"], ["*"])], odd)
+    assert [each.split(":")[0] for each in told] == [
+        "Project DEV/.. is not mirrored",
+        "Project DEV/x\\x09y is not mirrored",
+    ]
 
 
 def test_names_from_the_server_never_lead_out_of_the_inbox() -> None:
