@@ -158,10 +158,11 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     Raises ConfigError when the file cannot be used. Made once: reading the authorities costs 30 ms.
     """
     try:
-        if ca_file is not None:
-            return ssl.create_default_context(cafile=str(ca_file))
-        context = ssl.create_default_context()
-        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
+        # Where SSLKEYLOGFILE says so, Python writes down what opens every connection, and with it the API key.
+        context.keylog_filename = None  # type: ignore[assignment]
+        if ca_file is None:
+            context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     except OSError as error:
         named = ca_file or DEFAULT_CA_BUNDLE_PATH
         raise ConfigError(

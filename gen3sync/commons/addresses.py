@@ -30,7 +30,7 @@ def origin_of(url: str) -> str:
 def is_loopback(url: str) -> bool:
     """The address is this machine: `localhost`, or a loopback address."""
     host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

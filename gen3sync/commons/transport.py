@@ -4,7 +4,7 @@ Knows no endpoint and no token. An exchange ends as an `Answer` (or an open `Str
 requests and urllib3 never leave this module, because they can hold headers.
 
 - One `requests.Session` per thread (sessions are not thread-safe); cookies refused; nothing is read from `.netrc`;
-  proxies are taken from the environment as everywhere else on a server.
+  proxies are taken from the environment as everywhere else on a server, but not on the way to this very machine.
 - Redirects are never followed with a key or a token to another host; within the host only for reading.
 - urllib3 retries nothing: it would sleep through a long Retry-After and repeat a submission unseen.
 """
@@ -27,7 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from gen3sync import __version__, life
 from gen3sync.commons.adapter import Adapter, Guard, guarding, trust
-from gen3sync.commons.addresses import origin_of
+from gen3sync.commons.addresses import is_loopback, origin_of
 from gen3sync.commons.body import Body, BodyError
 from gen3sync.commons.faults import fault_of
 from gen3sync.commons.replies import Broken, BrokenCause
@@ -238,8 +238,8 @@ class Transport:
     def _new_session(self, url: str) -> requests.Session:
         session = requests.Session()
         session.trust_env = False  # no .netrc, no CA file by a variable; proxies are taken below
-        proxies = self._proxies if self._proxies is not None else requests.utils.get_environ_proxies(url)
-        session.proxies.update(proxies)
+        if not is_loopback(url):  # what is meant for this machine alone is plain http, and a proxy would hear it
+            session.proxies.update(requests.utils.get_environ_proxies(url) if self._proxies is None else self._proxies)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*"})
         if url.startswith("https:"):

@@ -134,7 +134,7 @@ def address(value: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost":
         return True
     try:
         return ip_address(host).is_loopback
@@ -170,6 +170,7 @@ def filename(value: str) -> str:
 
 def _apprise_address(value: object) -> object:
     # Whatever is wrong with it, it is not shown: it holds a password or a token.
+    value = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", value.strip(), re.IGNORECASE):
         raise ValueError("must be an address as apprise writes them, such as mailto://… or slack://…")
     return value.strip()

@@ -17,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
 from gen3sync.files import Fingerprint, fsync_folder, lstat_beneath, open_beneath, open_regular, safe_name
+from gen3sync.records.source import unfolds_too_far
 
 _BLOCK = 1 << 20
 FOLDER = "drops"
@@ -109,19 +110,25 @@ class _GzipEnd:
         self._stream = zlib.decompressobj(wbits=31)
         self.reached = False
         self._broken = False
+        self._packed = self._unpacked = 0
 
     def feed(self, block: bytes) -> None:
+        self._packed += len(block)
         while block and not self._broken:
             if self.reached:  # another member follows, or padding
                 if not block.startswith(b"\x1f"):
                     return
                 self._stream, self.reached = zlib.decompressobj(wbits=31), False
             try:
-                self._stream.decompress(block, 1 << 16)
-                while self._stream.unconsumed_tail:
-                    self._stream.decompress(self._stream.unconsumed_tail, 1 << 16)
+                self._unfold(block)
+                while self._stream.unconsumed_tail and not self._broken:
+                    self._unfold(self._stream.unconsumed_tail)
             except zlib.error:
                 self._broken = self.reached = True
                 return
-            self.reached = self._stream.eof
+            self.reached = self._stream.eof or self._broken
             block = self._stream.unused_data
+
+    def _unfold(self, packed: bytes) -> None:
+        self._unpacked += len(self._stream.decompress(packed, 1 << 16))
+        self._broken = unfolds_too_far(self._packed, self._unpacked)  # then reading says so

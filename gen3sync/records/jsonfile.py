@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,7 @@ class _Decoder:
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            keys = [key for key, _ in pairs]
-            self.doubled += [key for key in found if keys.count(key) > 1]
+            self.doubled += [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
         return found
 
 

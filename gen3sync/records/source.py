@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Most bytes a compressed file may unpack to.
 MAX_UNPACKED = 8 << 30
+#: Deflate reaches 1030:1 where a file is one thing over and over; tables of different records stay below 50:1.
+_MAX_RATIO = 300
+_RATIO_FROM = 16 << 20
 #: Most characters of one record, however many lines it spans. A cell may have 131,072 at the commons.
 MAX_RECORD = 8 << 20
 
@@ -44,6 +47,11 @@ def form_of(name: str) -> Form | None:
     if path.suffix == ".gz":
         path = path.with_suffix("")
     return _FORMS.get(path.suffix)
+
+
+def unfolds_too_far(packed: int, unpacked: int, limit: int = MAX_UNPACKED) -> bool:
+    """Whether so many bytes out of so many packed ones are a bomb: more than `limit`, or more than a table can give."""
+    return unpacked > limit or (unpacked > _RATIO_FROM and unpacked > _MAX_RATIO * packed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Source:
                 return
             try:
                 with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
-                    yield io.BufferedReader(_Bounded(unpacked, self.max_unpacked), 1 << 16)
+                    yield io.BufferedReader(_Bounded(raw, unpacked, self.max_unpacked), 1 << 16)
             except (EOFError, gzip.BadGzipFile, zlib.error) as broken:
                 raise TableError(
                     [
@@ -107,7 +115,8 @@ class Source:
 class _Bounded(io.RawIOBase):
     """Unpacks no more than it was told to: an archive of some kilobytes can hold terabytes of zeros."""
 
-    def __init__(self, inner: gzip.GzipFile, limit: int) -> None:
+    def __init__(self, raw: IO[bytes], inner: gzip.GzipFile, limit: int) -> None:
+        self._raw = raw
         self._inner = inner
         self._limit = limit
         self._seen = 0
@@ -119,12 +128,14 @@ class _Bounded(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         data = self._inner.read(len(view))
         self._seen += len(data)
-        if self._seen > self._limit:
+        if unfolds_too_far(self._raw.tell(), self._seen, self._limit):
             raise TableError(
                 [
                     Problem(
                         ProblemKind.TOO_LARGE,
-                        f"The archive unpacks to more than {self._limit:,} bytes.",
+                        f"The archive unpacks to more than {self._limit:,} bytes."
+                        if self._seen > self._limit
+                        else f"The archive unpacks to more than {_MAX_RATIO} times its size, as no table does.",
                         "Split the file, or drop it unpacked if it really is that large.",
                     )
                 ]
