@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from requests.auth import AuthBase
-
 from gen3sync.commons import sentences
 from gen3sync.commons.addresses import last_segment, project_path, segment
 from gen3sync.commons.answers import failure_of, graphql_reply, json_of, refusal_of, submit_reply
@@ -86,11 +84,12 @@ class CommonsClient:
         self, project: Project, *, node: str | None = None, ids: Sequence[str] = (), format: str = "tsv"
     ) -> NodeExport | Refused | Failure:
         """Streams an export as the commons writes it, by node or by ids, as tsv or json. For people, not mirrors."""
+        media = "json" if format == "json" else "octet-stream"
         if node is not None:
             query = {"node_label": node, "format": format}
-            return self._export("GET", project, params=query, media=_media(format))
+            return self._export("GET", project, params=query, media=media)
         body = json.dumps({"ids": list(ids), "format": format}).encode()
-        return self._export("POST", project, body=body, media=_media(format))
+        return self._export("POST", project, body=body, media=media)
 
     def export_records(self, project: Project, ids: Sequence[str]) -> tuple[Record, ...] | Refused | Failure:
         """Records of **one node type** by id, with null properties and links; ids not in this project are left out.
@@ -106,16 +105,18 @@ class CommonsClient:
             records.extend(found)
         return tuple(records)
 
-    def graphql(self, query: str, variables: Mapping[str, object] | None = None) -> GraphqlData | Refused | Failure:
-        """A GraphQL query. Zero and [] in the data may also mean that the user may not read."""
-        document: dict[str, object] = {"query": query}
-        if variables:
-            document["variables"] = dict(variables)
+    def graphql(
+        self, query: str, variables: Mapping[str, object] | None = None, *, silence: float | None = None
+    ) -> GraphqlData | Refused | Failure:
+        """A GraphQL query. Zero and [] in the data may also mean that the user may not read. After `silence` seconds
+        without a word it counts as not answered."""
+        document = {"query": query} | ({"variables": dict(variables)} if variables else {})
         answer = self._send(
             "POST",
             f"{_SUBMISSION}/graphql",
             headers={"Content-Type": "application/json"},
             body=json.dumps(document).encode(),
+            silence=silence,
         )
         return answer if isinstance(answer, Broken) else graphql_reply(answer)
 
@@ -260,9 +261,12 @@ class CommonsClient:
             return data
         return Broken("The commons answered with JSON of another kind.", BrokenCause.CONTENT, answer.status)
 
-    def _send(self, method: str, path: str, *, limit: int = 64 * 1024 * 1024, **parts: Any) -> Answer | Broken:
-        request = self._request(method, path, **parts)
-        return request if isinstance(request, Broken) else self._transport.send(request, limit=limit)
+    def _send(
+        self, method: str, path: str, *, limit: int = 64 * 1024 * 1024, silence: float | None = None, **parts: Any
+    ) -> Answer | Broken:
+        request, limits = self._request(method, path, **parts), self._transport.timeouts
+        limits = replace(limits, read=min(limits.read, silence or limits.read))
+        return request if isinstance(request, Broken) else self._transport.send(request, limit=limit, timeouts=limits)
 
     def _request(
         self,
@@ -279,8 +283,7 @@ class CommonsClient:
             url = self.url + path
         except Gen3SyncError as error:
             return Broken(str(error), BrokenCause.CREDENTIALS)
-        credentials: AuthBase | None = self.tokens if auth else None
-        return Request(method, url, headers or {}, params, body, credentials, writes)
+        return Request(method, url, headers or {}, params, body, self.tokens if auth else None, writes)
 
 
 def _failed(answer: Answer) -> Failure | None:
@@ -289,10 +292,6 @@ def _failed(answer: Answer) -> Failure | None:
     if isinstance(refused, Refused):
         return Broken(f"The commons answered 400: {refused.message}", BrokenCause.STATUS, 400)
     return refused or failure_of(answer)
-
-
-def _media(format: str) -> str:
-    return "json" if format == "json" else "octet-stream"
 
 
 def _short(value: object) -> str:

@@ -16,6 +16,7 @@ from gen3sync.ledger.rows import EventLevel, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.missing import keys_of, missed, waiting_detail
 from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.outcome import Step
 from gen3sync.outbox.proofs import halve
@@ -157,7 +158,8 @@ class Consequences:
                 self.lane.index.move(some, RowState.LANDED, **changes)
 
     def _sort(self, work: Work, answer: Answer) -> None:
-        rows, bad = answer.parcel.rows, answer.outcome.rejects
+        rows, refused, node_type = answer.parcel.rows, answer.outcome.rejects, answer.parcel.node_type
+        bad = [row for row in rows if row.id in refused and not missed(row, refused[row.id], node_type)]
         if work.brake is Brake.ON_TRIAL:
             # Where nothing is left to be held back, the good rows of the request are all that it would stop.
             more = self.lane.index.open_count(work.id) > len(rows)
@@ -166,8 +168,11 @@ class Consequences:
 
     def _refuse(self, rows: tuple[IndexedRow, ...], answer: Answer) -> None:
         bad = answer.outcome.rejects
+        self.lane.index.unsent(rows)
         for row in rows:
-            if row.id in bad:
+            if row.id in bad and (parents := missed(row, bad[row.id], answer.parcel.node_type)):
+                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, bad[row.id]))
+            elif row.id in bad:
                 self.lane.index.move([row], RowState.REJECTED, detail=detail_of(bad[row.id]))
         self.lane.index.move([row for row in rows if row.id not in bad], RowState.READY)
 

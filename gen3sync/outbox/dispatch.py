@@ -23,6 +23,7 @@ from gen3sync.outbox.planning import row_again
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Parcel, Put
 from gen3sync.outbox.side import side_by_side
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.sizes import START_ROWS, Sizes
 from gen3sync.outbox.work import Brake, Work
 from gen3sync.records.codec import Desired, desired
@@ -47,7 +48,7 @@ class Dispatcher:
         """Asks for the newest transaction, beside other questions, and once: later ones are learnt from answers."""
         if self.newest_transaction is None:
             self.newest_transaction = lookup.newest
-        if self._asked is None and self.newest_transaction is None:
+        if self._asked is None and self.newest_transaction is None and lookup.sight() is Sight.FULL:
             self._asked = self.rooms.readers.submit(lookup.newest_transaction)
 
     def _log_mark(self) -> int | None:

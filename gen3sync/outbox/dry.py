@@ -13,11 +13,13 @@ from gen3sync.commons.replies import Failure, Refused
 from gen3sync.commons.troubles import error_of
 from gen3sync.files import folder_error
 from gen3sync.names import Project, printable
-from gen3sync.outbox.lookup import Lookup, Sight
+from gen3sync.outbox.graphql import GraphqlWatch
+from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import reason_of
 from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.stock import Stock
 from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import desired
@@ -48,7 +50,10 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     """Plans a file. Raises TableError (an InputError) for a file that cannot be used, FolderError, and the errors of a
     commons that does not answer."""
     dictionary = rooms.catalog.dictionary()
-    lookup = Lookup(rooms.client, project, rooms.readers, Stock(rooms.state / f"plan-{secrets.token_hex(4)}.stock"))
+    stock = Stock(rooms.state / f"plan-{secrets.token_hex(4)}.stock")
+    watch = GraphqlWatch(rooms.clock)
+    watch.at_once()  # somebody sits before the screen
+    lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, watch)
     sight = lookup.sight()
     if isinstance(sight, Refused | Failure):
         raise error_of(sight, f"looking at {project}")
@@ -110,7 +115,7 @@ def _planned(
         present = lookup.present(node, keys)
         if isinstance(present, Refused | Failure):
             raise error_of(present, f"looking for {node}")
-        there.update((node, key) for key in present)
+        there.update((node, key) for key in (keys if present is None else present))
 
     def state(parent: Parent) -> ParentState:
         return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING

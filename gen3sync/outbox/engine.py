@@ -30,6 +30,7 @@ from gen3sync.outbox import snapshot, wishes
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
+from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.intake import Intake
 from gen3sync.outbox.lane import Lane
 from gen3sync.outbox.left import Left
@@ -83,6 +84,7 @@ class Outbox:
             failpoint,
             host_name(),
             Left(ledger),
+            GraphqlWatch(clock, lambda text: self._warn("graphql", text)),
             worker,
             observer=observer,
         )
@@ -197,6 +199,7 @@ class Outbox:
         """One pass: takes what lies there and works until nothing more can move, then stops."""
         first = len(self._ended)
         never = threading.Event()
+        self._rooms.graphql.at_once()
         self.start(watch=False)
         try:
             while not self._at_rest(wait_settled=wait_settled):
@@ -213,7 +216,8 @@ class Outbox:
         progress: dict[int, tuple[int, int]] = {}
         for lane in lanes.values():
             progress.update({drop: (done, rows) for drop, (rows, done) in lane.progress().items()})
-        return OutboxStatus(len(self._intake.settling), self._watch.mode, self._watch.problem, progress)
+        watch, graphql = self._watch, self._rooms.graphql.given_up
+        return OutboxStatus(len(self._intake.settling), watch.mode, watch.problem, progress, graphql)
 
     # --- within
 

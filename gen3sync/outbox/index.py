@@ -125,6 +125,14 @@ class RowIndex(RowQuestions):
                         self._db.execute(f"DELETE FROM waits WHERE row_id IN ({marks})", ids)
                 self._db.execute(f"UPDATE rows SET state=?{parts} WHERE id IN ({marks})", (int(state), *values, *ids))
 
+    def wait(self, row: IndexedRow, parents: Sequence[tuple[str, str]], detail: Json) -> None:
+        """The row waits for `parents` (node, key); `detail` takes the place of its own."""
+        self.move([row], RowState.WAITING, detail=detail)
+        with self._together():
+            self._db.executemany(
+                "INSERT INTO waits VALUES (?,?,?,?)", ((row.id, row.drop_id, node, key) for node, key in parents)
+            )
+
     def note(self, planned: Sequence[Noted]) -> None:
         """What a plan says of rows that were NEW."""
         with self._together():
@@ -149,6 +157,14 @@ class RowIndex(RowQuestions):
                 "UPDATE rows SET before=CASE WHEN sent IS NULL THEN ? ELSE before END, sent=coalesce(sent, ?)"
                 " WHERE id=?",
                 ((dump(before), action.value, row.id) for row, action, before in rows),
+            )
+
+    def unsent(self, rows: Iterable[IndexedRow]) -> None:
+        """The request with these rows was refused, so nothing of it is stored: as if they had not been sent, but for
+        those that were before."""
+        with self._together():
+            self._db.executemany(
+                "UPDATE rows SET before=NULL, sent=NULL WHERE id=?", [(row.id,) for row in rows if row.sent is None]
             )
 
     def release(self, node: str, keys: Collection[str]) -> int:

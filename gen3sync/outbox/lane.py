@@ -64,7 +64,8 @@ class Lane:
         self._not_before = 0.0
         scratch.parent.mkdir(parents=True, exist_ok=True)
         index = RowIndex(scratch)
-        lookup = Lookup(rooms.client, project, rooms.readers, Stock(scratch.with_suffix(".stock")))
+        stock = Stock(scratch.with_suffix(".stock"))
+        lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, rooms.graphql)
         sizes = Sizes(rooms.settings.outbox.target, rooms.settings.outbox.chunk_rows)
         lost = LostRequests(rooms.clock)
         for request in rooms.ledger.requests.unsettled(project):
@@ -197,6 +198,8 @@ class Lane:
             due.append(self._not_before - now)
         if (lost := self._state.lost.next_due()) is not None:
             due.append(max(lost - now, self._rooms.gate.wait_time()))
+        if self._state.plan_after > now:
+            due.append(self._state.plan_after - now)
         if self._state.works and self._rooms.gate.down is not None:
             due.append(self._rooms.gate.wait_time())
         return max(0.0, min(due))

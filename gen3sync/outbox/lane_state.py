@@ -15,6 +15,7 @@ from gen3sync.ledger.rows import DropState, EventLevel
 from gen3sync.names import Project, printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.dispatch import Dispatcher
+from gen3sync.outbox.graphql import GraphqlDown
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.lost import LostRequests
@@ -48,6 +49,8 @@ class LaneState:
     works: dict[int, Work] = field(default_factory=dict)
     closed_until: datetime | None = None
     """The project is parked until then."""
+    plan_after: float = 0.0
+    """Monotonic: GraphQL does not answer, and nothing is planned before then. All else goes on."""
     _told: dict[str, float] = field(default_factory=dict)
 
     # --- drops
@@ -138,6 +141,10 @@ class LaneState:
     def not_had(self, work: Work, failure: Refused | Failure) -> None:
         """A question for a drop was not answered: later, or somebody has to do something."""
         match failure:
+            case GraphqlDown(wait=wait):
+                self.answered()
+                self.plan_after = self.rooms.clock.monotonic() + wait
+                self.put(work, DropState.PLANNING, reason=f"{printable(failure.message)} Waiting for it.")
             case Busy(message, _, retry_after):
                 self.down(message, retry_after)
             case Broken() | Unauthorised():

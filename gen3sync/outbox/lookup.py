@@ -6,14 +6,13 @@ by `planning.py` and `send.py`.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from enum import StrEnum
 from typing import TypeVar
 
 import ijson
 
+from gen3sync.clock import Clock
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.export import ExportBroken, NodeExport
@@ -22,22 +21,18 @@ from gen3sync.commons.replies import (
     BrokenCause,
     Busy,
     Failure,
-    Forbidden,
-    Known,
-    Missing,
     Refused,
-    Signature,
     Transaction,
     Unauthorised,
-    Unknown,
 )
 from gen3sync.names import Project
+from gen3sync.outbox.graphql import GraphqlWatch
+from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.stock import Record, Stock, key_of, together
 from gen3sync.pglower import pg_lower
 from gen3sync.records.convert import plain
 from gen3sync.records.merge import ContradictionError
 
-Nothing = Refused | Failure
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 500
 """Records asked for by id in one question."""
@@ -48,63 +43,41 @@ _WORTH = 12
 """A whole export is taken when the node has at most this many times the records that are wanted."""
 
 
-class Sight(StrEnum):
-    """How well this project can be seen."""
-
-    FULL = "full"  # GraphQL and exports
-    EXPORTS = "exports"  # no GraphQL: by exports of whole nodes
-    BLIND = "blind"  # no read permission: nothing can be compared or proven
-
-
 class Lookup:
     """Questions about one project. Thread-safe. Each answers data, or what kept it from being had."""
 
-    def __init__(self, client: CommonsClient, project: Project, pool: Executor, stock: Stock) -> None:
+    def __init__(
+        self, client: CommonsClient, project: Project, pool: Executor, stock: Stock, clock: Clock, watch: GraphqlWatch
+    ) -> None:
         self._client, self._project, self._pool, self._stock = client, project, pool, stock
-        self._lock = threading.Lock()
-        self._sight: Sight | None = None
-        self._counted: tuple[str, int] | None = None
+        self._sights = Sights(client, project, pool, clock, watch)
+        self._asks = self._sights.asks
         self._counts: dict[str, int] = {}
         self._outdated: set[tuple[str, str]] = set()
         """Records of the stock that were written since."""
-        self.newest: int | None = None
+
+    @property
+    def newest(self) -> int | None:
         """The newest transaction when the project was first seen; None where that was not told."""
-        self.why = ""
+        return self._sights.newest
+
+    @property
+    def why(self) -> str:
         """Why sight is less than full, for the receipt."""
+        return self._sights.why
+
+    @property
+    def sure(self) -> bool:
+        """It is known how well the project can be seen, and the last question about it was answered."""
+        return self._sights.sure
 
     def sight(self, node: str | None = None) -> Sight | Nothing:
-        """How well the project can be seen; asked once. `node` is counted in the same question, for `stored` to use."""
-        with self._lock:
-            if self._sight is not None:
-                return self._sight
-        seen = queries.signature(self._client, self._project, [node] if node else [])
-        match seen:
-            case Signature():
-                self.newest = seen.newest
-                part = seen.node(node) if node else None
-                self._counted = (node, part.count) if node and part else None
-                return self._set(Sight.FULL, "")
-            case Unknown(reason):
-                may = self._may_read()
-                if not isinstance(may, bool):
-                    return may
-                return self._set(Sight.EXPORTS if may else Sight.BLIND, reason)
-            case Missing(message) | Forbidden(message):
-                may = self._may_read()
-                if not isinstance(may, bool):
-                    return may
-                return self._set(Sight.EXPORTS if may else Sight.BLIND, f"no GraphQL: {message}")
-            case Refused(message=message):
-                return self._set(Sight.EXPORTS, f"GraphQL does not work: {message}")
-            case Broken(cause=BrokenCause.CONTENT, message=message):
-                return self._set(Sight.EXPORTS, f"GraphQL does not work: {message}")
-            case _:
-                return seen
+        """How well the project can be seen. `node` is counted in the same question, for `stored` to use."""
+        return self._sights.sight(node)
 
     def forget(self) -> None:
         """Permissions or services may have changed: look anew how well the project can be seen."""
-        with self._lock:
-            self._sight = None
+        self._sights.forget()
 
     def stored(self, node: str, wanted: Mapping[str, str], *, of: int = 0) -> dict[str, Record] | Nothing:
         """Records of `node` by key; `wanted` are submitter_ids by key. `of` says how many will be asked for in all:
@@ -122,7 +95,7 @@ class Lookup:
                 return {}
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
-            return self._from_export(node, wanted, keep=many > len(wanted))
+            return self._from_export(node, wanted, keep=many > len(wanted), names=sight is Sight.FULL)
         return self._by_name(node, wanted)
 
     def grew(self, node: str, keys: Collection[str]) -> None:
@@ -167,12 +140,16 @@ class Lookup:
                 portions += [some[:middle], some[middle:]]
         return found
 
-    def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing:
-        """Keys of those `submitter_ids` (by key) that are stored. Where nothing can be seen all are taken to be: the
-        commons itself checks links."""
-        if self.seen and self.sight() is not Sight.FULL:
-            return set(submitter_ids)
-        known = queries.find_ids(self._client, self._project, node, submitter_ids.values())
+    def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing | None:
+        """Keys of those `submitter_ids` (by key) that are stored. None without GraphQL: that is left to the commons,
+        which checks links itself."""
+        if self.seen:
+            sight = self.sight()
+            if not isinstance(sight, Sight):
+                return sight
+            if sight is not Sight.FULL:
+                return None
+        known = queries.find_ids(self._asks, self._project, node, submitter_ids.values())
         if not isinstance(known, dict):
             return known
         return {pg_lower(one.submitter_id) for one in known.values()}
@@ -180,56 +157,37 @@ class Lookup:
     @property
     def seen(self) -> bool:
         """Whether it is known how well the project can be seen."""
-        with self._lock:
-            return self._sight is not None
+        return self._sights.seen
 
     def later(self, ask: Callable[[], _Answer]) -> Future[_Answer]:
         """Asks on a thread of the readers."""
         return self._pool.submit(ask)
 
-    def ids(self, node: str, submitter_ids: Sequence[str]) -> dict[str, Known] | Nothing:
-        """Ids by key."""
-        known = queries.find_ids(self._client, self._project, node, submitter_ids)
-        if not isinstance(known, dict):
-            return known
-        return {pg_lower(one.submitter_id): one for one in known.values()}
-
     def transactions(self, ids: Collection[int]) -> dict[int, Transaction] | Nothing:
         """What the log says of these, in one question; those it does not show are left out."""
-        return queries.transactions(self._client, self._project, ids)
+        return queries.transactions(self._asks, self._project, ids)
 
     def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
-        return queries.find_transaction(self._client, self._project, document_name, since)
+        return queries.find_transaction(self._asks, self._project, document_name, since)
 
     def newest_transaction(self) -> int | Nothing | None:
-        return queries.last_transaction_id(self._client, self._project)
-
-    def _set(self, sight: Sight, why: str) -> Sight:
-        with self._lock:
-            self._sight, self.why = sight, why
-        return sight
-
-    def _may_read(self) -> bool | Nothing:
-        permissions = self._client.permissions()
-        if isinstance(permissions, Refused | Failure):
-            return permissions
-        return permissions.may_read(self._project) or not permissions.known
+        return queries.last_transaction_id(self._asks, self._project)
 
     def _count(self, node: str) -> int | None:
         """How many records the node has just now; None where that cannot be told."""
-        counted, self._counted = self._counted, None
-        if counted is not None and counted[0] == node:
-            self._counts[node] = counted[1]
-            return counted[1]
-        seen = queries.signature(self._client, self._project, [node])
-        part = seen.node(node) if isinstance(seen, Signature) else None
-        if part is not None:
-            self._counts[node] = part.count
-        return part.count if part is not None else None
+        counted = self._sights.counted(node)
+        if counted is None:
+            asked = queries.count(self._asks, self._project, node)
+            counted = asked if isinstance(asked, int) else None
+        if counted is not None:
+            self._counts[node] = counted
+        return counted
 
-    def _from_export(self, node: str, wanted: Mapping[str, str], *, keep: bool) -> dict[str, Record] | Nothing:
-        if self._stock.has(node):
-            old = {key: sid for key, sid in wanted.items() if (node, key) in self._outdated}
+    def _from_export(
+        self, node: str, wanted: Mapping[str, str], *, keep: bool, names: bool
+    ) -> dict[str, Record] | Nothing:
+        old = {key: sid for key, sid in wanted.items() if (node, key) in self._outdated}
+        if self._stock.has(node) and (names or not old):
             found = self._stock.records(node, {key: sid for key, sid in wanted.items() if key not in old})
             newer = self._by_name(node, old) if old else {}
             return newer if not isinstance(newer, dict) else {**found, **newer}
@@ -239,8 +197,9 @@ class Lookup:
         try:
             with export:
                 pieces = _pieces(export)
-                if keep:
+                if keep or self._stock.has(node):
                     self._stock.fill(node, pieces)
+                    self._outdated -= {one for one in self._outdated if one[0] == node}
                     return self._stock.records(node, wanted)
                 return together((piece for piece in pieces if key_of(piece) in wanted), wanted)
         except ExportBroken as error:
@@ -253,7 +212,7 @@ class Lookup:
     def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
         # Many names new to a large node may hide one that is stored in some odd mixture of letter case; the answer to
         # the PUT tells then ("update" where a create was planned), and the receipt with it.
-        known = queries.find_ids(self._client, self._project, node, wanted.values())
+        known = queries.find_ids(self._asks, self._project, node, wanted.values())
         if not isinstance(known, dict):
             return known
         return self.by_id([one.id for key, one in known.items() if key in wanted])

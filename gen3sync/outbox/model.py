@@ -100,6 +100,8 @@ class RowPlan:
     waiting_for: tuple[Parent, ...] = ()
     problems: tuple[Reason, ...] = ()
     record_id: str | None = None
+    unseen: tuple[Parent, ...] = ()
+    """Parents of which nobody could say whether they are there."""
 
 
 @dataclass(frozen=True, slots=True)

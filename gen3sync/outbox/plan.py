@@ -26,6 +26,7 @@ class ParentState(Enum):
     STORED = "stored"
     COMING = "coming"  # on its way in this lane
     MISSING = "missing"
+    UNSEEN = "unseen"  # cannot be looked up: the commons will say
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def plan_row(
     if wrong:
         reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in wrong)
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
-    waiting = tuple(p for p in needed_parents(desired, found, node_type) if parent_state(p) is not ParentState.STORED)
+    parents = {parent: parent_state(parent) for parent in needed_parents(desired, found, node_type)}
+    waiting = tuple(p for p, state in parents.items() if state in (ParentState.COMING, ParentState.MISSING))
     changes = _changes([*found.changes, *([found.renamed] if found.renamed else [])]) if found else ()
     if found and _URLS in desired.unseen:
         changes = (*changes, ColumnChange(_URLS, None, desired.unseen[_URLS]))
@@ -119,6 +121,7 @@ def plan_row(
         waiting if action is Action.WAIT else (),
         problems,
         str(record["id"]) if record is not None and record.get("id") else None,
+        tuple(parent for parent, state in parents.items() if state is ParentState.UNSEEN),
     )
 
 

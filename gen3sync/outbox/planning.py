@@ -15,10 +15,12 @@ from functools import partial
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.index import Noted, RowIndex
-from gen3sync.outbox.lookup import Lookup, Nothing, Sight
+from gen3sync.outbox.lookup import Lookup
+from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.sight import Nothing, Sight
 from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work, row_of
 from gen3sync.records.codec import desired
@@ -74,11 +76,15 @@ class Planner:
         if isinstance(stored, Refused | Failure):
             return stored
         wanted: set[Parent] = set()
+        doubtful: set[Parent] = set()
         for one in plan_input:
             record = stored.get(one.row.key)
             found = None if record is None else compare(one.desired, record, node_type)
-            wanted.update(needed_parents(one.desired, found, node_type))
-        states = self._parents(wanted, known)
+            needed = needed_parents(one.desired, found, node_type)
+            wanted.update(needed)
+            if in_doubt(one.row.detail):
+                doubtful.update(needed)
+        states = self._parents(wanted, known, doubtful)
         if isinstance(states, Refused | Failure):
             return states
         named = self.lookup.named(ids_to_ask(plan_input, stored))
@@ -163,7 +169,7 @@ class Planner:
     def _ask_early(self, rows: list[PlanRow], node_type: NodeType) -> Callable[[], dict[str, set[str]]]:
         """Asks whether parents are there beside the question for the rows themselves: for those of new records, which
         are asked for in any case. Answers what was found by node, once it is called."""
-        if self.lookup.seen and self.lookup.sight() is not Sight.FULL:
+        if self.lookup.seen and not (self.lookup.sure and self.lookup.sight() is Sight.FULL):
             return dict
         by_node: dict[str, dict[str, str]] = {}
         for one in rows:
@@ -182,7 +188,7 @@ class Planner:
         return found
 
     def _parents(
-        self, wanted: set[Parent], known: Mapping[str, set[str]]
+        self, wanted: set[Parent], known: Mapping[str, set[str]], doubtful: Collection[Parent]
     ) -> dict[tuple[str, str], ParentState] | Nothing:
         states: dict[tuple[str, str], ParentState] = {}
         by_node: dict[str, dict[str, str]] = {}
@@ -192,23 +198,34 @@ class Planner:
         for node, keys in by_node.items():
             there = self._there.get(node, set())
             asked = {key: sid for key, sid in keys.items() if key not in there}
-            found: set[str] | Nothing = known[node] & asked.keys() if node in known else set()
+            found: set[str] | Nothing | None = known[node] & asked.keys() if node in known else set()
             if asked and node not in known:
                 found = self.lookup.present(node, asked)
+            # Where nothing can be seen, any parent that is not on its way here is left to the commons to check, once.
+            blind, again = found is None, set[str]()
+            if found is None:
+                if self.lookup.sight() is Sight.EXPORTS:
+                    again = {parent_key(parent)[1] for parent in doubtful if parent.node == node} & asked.keys()
+                found = self._exported(node, {key: asked[key] for key in again})
             if not isinstance(found, set):
                 return found
             coming = self.index.coming(node, asked.keys() - found) if asked else {}
-            if self.lookup.sight() is not Sight.FULL:
-                # Nothing can be seen: a parent on its way here is waited for, any other left to the commons to check.
-                coming = self.index.coming(node, asked)
-                found = asked.keys() - coming.keys()
             self._remember(node, found)
             for key in keys:
                 if key in there or key in found:
                     states[node, key] = ParentState.STORED
+                elif key in coming:
+                    states[node, key] = ParentState.COMING
                 else:
-                    states[node, key] = ParentState.COMING if key in coming else ParentState.MISSING
+                    states[node, key] = ParentState.UNSEEN if blind and key not in again else ParentState.MISSING
         return states
+
+    def _exported(self, node: str, wanted: Mapping[str, str]) -> set[str] | Nothing:
+        """Which of `wanted` an export of `node` holds: dear, so only for parents that were missed already."""
+        if not wanted:
+            return set()
+        stored = self.lookup.stored(node, wanted)
+        return set(stored) if isinstance(stored, dict) else stored
 
     def _remember(self, node: str, keys: Collection[str]) -> None:
         if sum(map(len, self._there.values())) > _REMEMBERED:
@@ -218,7 +235,7 @@ class Planner:
     def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: Record | None, node_type: NodeType) -> Noted:
         for link in plan.links_not_removed:
             work.links_not_removed[link] += 1
-        detail: dict[str, Json] = {}
+        detail: dict[str, Json] = {SAID: row.detail[SAID]} if SAID in row.detail else {}
         if plan.erased:
             detail["erased"] = [change.column for change in plan.erased]
         match plan.action:
@@ -233,7 +250,7 @@ class Planner:
                 return Noted(row, RowState.GUARDED, plan.action, detail)
             case Action.WAIT:
                 parents = tuple(parent_key(parent) for parent in plan.waiting_for)
-                detail["waiting"] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
+                detail[WAITING] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
                 return Noted(row, RowState.WAITING, plan.action, detail, None, parents)
             case Action.CREATE | Action.UPDATE if self._kills(work, row):
                 said = f"The commons broke off {work.lost_alone[row.line].times} times when this row was sent alone."
@@ -246,6 +263,8 @@ class Planner:
                     detail["before"] = {column: cells[column] for column in columns if column in cells}
                     if str(record.get("submitter_id")) != row.submitter_id:
                         work.renamed.append((str(record.get("submitter_id")), row.submitter_id))
+                if plan.unseen:
+                    detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)
 
 

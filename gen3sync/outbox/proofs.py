@@ -15,11 +15,12 @@ from gen3sync.commons.replies import Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lookup import Lookup, Nothing, Sight, may_pass
+from gen3sync.outbox.lookup import Lookup, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
+from gen3sync.outbox.sight import Nothing, Sight
 from gen3sync.outbox.work import Work
 from gen3sync.pglower import pg_lower
 from gen3sync.records.compare import compare
@@ -161,7 +162,10 @@ def _tid(answer: Answer) -> int | None:
 def _states(lookup: Lookup, answers: Sequence[Answer]) -> tuple[dict[int, TransactionState], str, bool]:
     """What the log says of the transactions, why it says nothing, and whether it may later."""
     ids = {tid for answer in answers if (tid := _tid(answer)) is not None}
-    if lookup.sight() is not Sight.FULL or not ids:
+    sight = lookup.sight()
+    if isinstance(sight, Refused | Failure):
+        return {}, sight.message, may_pass(sight)
+    if sight is not Sight.FULL or not ids:
         return {}, lookup.why, False
     entries = lookup.transactions(ids)
     if isinstance(entries, dict):

@@ -21,6 +21,7 @@ from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.failpoint import FailPoint
+from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.left import Left
 
 Landed = Callable[[Project, set[str]], None]
@@ -46,6 +47,7 @@ class Rooms:
     failpoint: FailPoint
     host: str
     left: Left
+    graphql: GraphqlWatch
     worker: Workers = unwatched
     """Makes those who show signs of life."""
     stop: threading.Event = field(default_factory=threading.Event)

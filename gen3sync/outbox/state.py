@@ -16,6 +16,8 @@ class OutboxStatus:
     problem: str = ""
     progress: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Rows done and rows in all, by drop."""
+    graphql: str = ""
+    """Why GraphQL is done without for the time being; empty while it answers."""
 
 
 @dataclass(frozen=True, slots=True)

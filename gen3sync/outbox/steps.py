@@ -17,11 +17,11 @@ from gen3sync.names import printable
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.flow import Flow
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lookup import Sight
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, read_some
 from gen3sync.outbox.rooms import tell_ended
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Brake, Stage, Work
 
 _AT_ONCE = 50
@@ -116,7 +116,7 @@ class Steps:
 
     def _plan(self, work: Work, others: Sequence[Work]) -> bool:
         lane = self.lane
-        if not lane.rooms.gate.enter():
+        if lane.rooms.clock.monotonic() < lane.plan_after or not lane.rooms.gate.enter():
             return False
         lane.put(work, DropState.PLANNING)
         sight = self._sight(work)
@@ -151,7 +151,7 @@ class Steps:
         """How well the project can be seen; while that is asked, parents of the first rows are asked for."""
         lane = self.lane
         node = lane.planner.next_node(work)
-        if lane.lookup.seen:
+        if lane.lookup.sure or lane.rooms.gate.down is not None or lane.rooms.graphql.doubted:
             return lane.lookup.sight(node)
         asked = lane.lookup.later(partial(lane.lookup.sight, node))
         parents = lane.planner.early(work, lane.rooms.catalog.dictionary())

@@ -12,15 +12,18 @@ from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction
 from gen3sync.ledger.rows import RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.graphql import GraphqlDown
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lookup import Sight
 from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
+from gen3sync.outbox.missing import SAID, WAITING, in_doubt
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Work
 from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
+_SELDOM = 3600.0
 _MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}
 
 
@@ -30,6 +33,7 @@ class Waits:
 
     lane: LaneState
     _next_links: float = 0.0
+    _pause: float = LOOK_AGAIN / 2
 
     def closed(self) -> bool:
         """Whether the project is parked and not due to be looked at; looks again at parked drops."""
@@ -50,10 +54,16 @@ class Waits:
         lane, now = self.lane, self.lane.rooms.clock.monotonic()
         look = now >= self._next_links
         if look:
-            self._next_links = now + LOOK_AGAIN
+            # Where nothing can be read, to look is to send once more: more and more seldom.
+            blind = lane.lookup.seen and lane.lookup.sight() is Sight.BLIND
+            self._pause = min(self._pause * 2, _SELDOM) if blind else LOOK_AGAIN
+            self._next_links = now + self._pause
         moved = False
-        for work in list(lane.works.values()):
-            if not lane.index.counts(work.id)[RowState.WAITING] or work.parked:
+        waiting = [work for work in lane.works.values() if lane.index.counts(work.id)[RowState.WAITING]]
+        if not waiting:
+            self._pause, self._next_links = LOOK_AGAIN / 2, min(self._next_links, now + LOOK_AGAIN)
+        for work in waiting:
+            if work.parked:
                 continue
             age = (lane.rooms.clock.now() - work.drop.arrived_at).total_seconds()
             if age >= lane.rooms.settings.outbox.link_grace:
@@ -66,7 +76,7 @@ class Waits:
         """Refuses rows whose parents did not come in time, but for those whose parents are being sent right now."""
         index, moved = self.lane.index, False
         for row in list(index.rows(work.id, RowState.WAITING)):
-            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get("waiting", ())]
+            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
             if any(index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
                 continue
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
@@ -76,6 +86,8 @@ class Waits:
                     other = self.lane.works.get(refused[0])
                     where = printable(other.drop.path) if other else "another file"
                     said += f" It was itself refused: line {refused[1]} of {where}."
+            if in_doubt(row.detail):
+                said += f" The commons says: {printable(row.detail[SAID], 500)}"
             reason = Reason("MISSING_PARENT", said, None, "Drop the parent first, then this row again.")
             index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
             moved = True
@@ -98,6 +110,10 @@ class Waits:
         )
         if isinstance(found, Transaction):
             entry = found
+        if isinstance(found, GraphqlDown):
+            lane.lost.looked(one)
+            lane.answered()
+            return False
         if isinstance(found, Broken | Busy | Unauthorised):
             lane.lost.looked(one)
             lane.down(found.message)

@@ -222,19 +222,6 @@ def test_no_graphql_and_a_lost_answer(single: Story) -> None:
     single.whole(*names(4))
 
 
-def test_graphql_is_down_for_a_while(single: Story) -> None:
-    single.sandbox.faults.set(graphql="down")
-    single.drop("subject.tsv", subjects(*persons(4)))
-    with single.running() as days:
-        days.arrived()
-        days.until(lambda: len([r for r in single.sandbox.requests if "graphql" in r.path]) >= 3, "some attempts")
-        assert single.puts() == []
-        single.sandbox.faults.set(graphql="on")
-        [drop] = days.ended()
-    assert drop.verdict is Verdict.LANDED
-    single.whole(*names(4))
-
-
 def test_no_read_permission_is_not_green(single: Story) -> None:
     single.sandbox.deny("DEV-test", "read")
     single.drop("subject.tsv", subjects(*persons(8)))

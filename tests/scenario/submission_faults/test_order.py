@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from gen3sync.ledger import Verdict
-from gen3sync.sandbox import Point
+from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
@@ -136,3 +140,67 @@ def test_one_bad_file_does_not_hold_up_the_others(story: Story) -> None:
     assert drops["DEV/test/good.tsv"] is Verdict.LANDED
     assert drops["DEV/test/bad.tsv"] is Verdict.REJECTED
     story.whole(*names(4), "P9", left=1)
+
+
+@pytest.fixture(params=["no GraphQL", "no read permission"])
+def unseeing(request: pytest.FixtureRequest, tmp_path: Path, sandbox: Sandbox) -> Story:
+    """A commons of which nobody can say whether a parent is there."""
+    story = Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1")
+    if request.param == "no GraphQL":
+        sandbox.faults.set(graphql="missing")
+    else:
+        sandbox.deny("DEV-test", "read")
+    return story
+
+
+def seeing(story: Story) -> Story:
+    """The end of such a story is looked at with open eyes."""
+    story.sandbox.allow("DEV-test")
+    return story
+
+
+def test_a_child_that_nobody_can_look_up_parents_for(unseeing: Story) -> None:
+    """Refused by the commons, it waits; a parent that lands sets it free, however early it came."""
+    unseeing.drop("subject.tsv", subjects("P0 S9 male human", "P1 S1 male human", "P2 S9 male human"))
+    with unseeing.running() as days:
+        days.until(lambda: unseeing.subjects() == ["P1"], "the row that waits for nobody", pace=0.2)
+        days.until(
+            lambda: any("wait for study S9" in drop.reason for drop in days.ledger.drops.open()), "a word", pace=0.2
+        )
+        unseeing.drop("study.tsv", table(STUDY, "study S9 test Nine"))
+        drops = days.ended(2)
+    assert all(drop.verdict in (Verdict.LANDED, Verdict.UNVERIFIED) for drop in drops)
+    assert unseeing.says("subject.tsv")["rows"] == {
+        "read": 3,
+        "created": 3,
+        "updated": 0,
+        "unchanged": 0,
+        "rejected": 0,
+    }
+    seeing(unseeing).whole(*names(3))
+
+
+def test_a_parent_that_nobody_can_look_up_and_somebody_else_stores(unseeing: Story) -> None:
+    unseeing.drop("subject.tsv", subjects("P0 S9 male human"))
+    with unseeing.running() as days:
+        days.until(lambda: unseeing.puts(), "the first try", pace=0.2)
+        unseeing.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+        [drop] = days.ended()
+    assert drop.counts["rejected"] == 0
+    seeing(unseeing).whole("P0")
+
+
+def test_a_parent_that_nobody_can_look_up_and_that_never_comes(unseeing: Story) -> None:
+    """Nor do many such rows count as a wrong file; a row with other errors is refused at once."""
+    rows = [f"P{i} S9 male human" for i in range(7)]
+    unseeing.drop("subject.tsv", subjects(*rows, "P7 S1 male human", "P8 S9 wrong human"))
+    with unseeing.running() as days:
+        days.until(lambda: unseeing.subjects() == ["P7"], "the row that waits for nobody", pace=0.2)
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert (drop.counts["created"], drop.counts["rejected"]) == (1, 8)
+    bad = {row["submitter_id"]: row for row in unseeing.rejects("subject.tsv")}
+    assert bad["P8"]["_error_type"] != "MISSING_PARENT"
+    assert {bad[f"P{i}"]["_error_type"] for i in range(7)} == {"MISSING_PARENT"}
+    assert "study S9 is not in the commons and did not come in time. The commons says:" in bad["P0"]["_errors"]
+    seeing(unseeing).whole("P7")

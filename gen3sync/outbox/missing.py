@@ -1,0 +1,47 @@
+"""Rows that the commons refuses for a parent nobody could look up: without GraphQL, or without the right to read, it is
+the commons that finds out that a child came before its parent. Such a row waits as if that had been known.
+
+Pure. Waiting itself is `waits.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gen3sync.outbox.model import IndexedRow, Json, Reason
+from gen3sync.pglower import pg_lower
+from gen3sync.records.dictionary import NodeType
+
+UNSEEN = "unseen"
+"""In a row's detail: parents (node, submitter_id) of which nobody could say whether they are there."""
+SAID = "said"
+"""In a row's detail: how the commons refused it for want of a parent."""
+WAITING = "waiting"
+"""In a row's detail: the parents it waits for."""
+_NO_LINK = "INVALID_LINK"
+
+
+def missed(row: IndexedRow, why: Sequence[Reason], node_type: NodeType) -> tuple[tuple[str, str], ...]:
+    """The parents that a row refused for `why` lacks, as far as can be told; none when anything else is wrong with it,
+    or when it was known that they are there."""
+    links = [node_type.link.get((reason.column or "").partition(".")[0]) for reason in why]
+    targets = {link.target for link in links if link is not None}
+    unseen = tuple((str(node), str(sid)) for node, sid in row.detail.get(UNSEEN, ()) if node in targets)
+    sure = None not in links and all(reason.type == _NO_LINK for reason in why)
+    return unseen if sure and targets == {node for node, _ in unseen} else ()
+
+
+def waiting_detail(parents: Sequence[tuple[str, str]], why: Sequence[Reason]) -> dict[str, Json]:
+    """What the index keeps of a row that waits for `parents`."""
+    said = "; ".join(dict.fromkeys(reason.message for reason in why))
+    return {WAITING: [list(parent) for parent in parents], SAID: said}
+
+
+def keys_of(parents: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Parents as the commons compares them."""
+    return [(node, pg_lower(sid)) for node, sid in parents]
+
+
+def in_doubt(detail: Mapping[str, Json]) -> bool:
+    """Whether the commons refused the row for a parent before."""
+    return SAID in detail

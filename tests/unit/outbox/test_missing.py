@@ -1,0 +1,33 @@
+"""Which refused rows wait for a parent that nobody could look up."""
+
+from __future__ import annotations
+
+import pytest
+
+from gen3sync.outbox.missing import missed
+from gen3sync.outbox.model import IndexedRow, Reason, RowState
+from gen3sync.records.dictionary import Dictionary
+from gen3sync.sandbox.small_dictionary import small_dictionary
+
+VISIT = Dictionary.from_json(small_dictionary()).nodes["visit"]
+NO_LINK = Reason("INVALID_LINK", "No link destination found for subjects", "subjects")
+
+
+def row(*unseen: tuple[str, str]) -> IndexedRow:
+    detail = {"unseen": [list(parent) for parent in unseen]} if unseen else {}
+    return IndexedRow(1, 1, 2, 2, "visit", "v0", "V0", 0, None, RowState.FLIGHT, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "why", "waits"),
+    [
+        ([("subject", "P0")], [NO_LINK], True),
+        ([], [NO_LINK], False),  # it was known that the parent is there: then something else is wrong
+        ([("study", "S0")], [NO_LINK], False),
+        ([("subject", "P0")], [NO_LINK, Reason("INVALID_VALUE", "no", "sex")], False),
+        ([("subject", "P0")], [Reason("INVALID_LINK", "in another project", None)], False),
+        ([("subject", "P0")], [Reason("MISSING_PROPERTY", "required", "subjects")], False),
+    ],
+)
+def test_missed(unseen: list[tuple[str, str]], why: list[Reason], *, waits: bool) -> None:
+    assert missed(row(*unseen), why, VISIT) == (tuple(unseen) if waits else ())
