@@ -50,6 +50,27 @@ def existing(client: CommonsClient, project: Project) -> Project:
     raise NotFoundError(f"The commons has no project {printable(project)}.", remedy)
 
 
+def writable(client: CommonsClient, project: Project) -> None:
+    """Raises NotFoundError when the commons has no such project, PermissionDeniedError when the key may not write to
+    it. A commons that does not answer says nothing against it."""
+    from gen3sync.commons.replies import Failure, Refused
+    from gen3sync.commons.rights import WRITE, sentence
+    from gen3sync.errors import PermissionDeniedError, TemporaryError
+
+    try:
+        existing(client, project)
+    except TemporaryError:
+        return
+    user = client.whoami()
+    if isinstance(user, Refused | Failure) or not user.permissions.known:
+        return
+    missing = [right for right in WRITE if not user.permissions.allows(right, project)]
+    if missing:
+        raise PermissionDeniedError(
+            sentence(user.username or user.email, missing, project), "Nothing was submitted; push it again then."
+        )
+
+
 def error_of(answer: object, asked: str) -> Gen3SyncError | None:
     """The failure in `answer` as a sentence with a remedy, or None when it is none."""
     from gen3sync.commons import troubles

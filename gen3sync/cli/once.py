@@ -35,6 +35,7 @@ def once(invocation: Invocation) -> int:
                 "waiting": [asdict(drop) for drop in result.waiting],
                 "refreshes": list(result.refreshes),
                 "problem": result.problem or None,
+                "notes": list(result.notes),
             }
         )
     else:
@@ -46,7 +47,8 @@ def once(invocation: Invocation) -> int:
             invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}{why}")
         kinds = [str(refresh["outcome"]) for refresh in result.refreshes]
         said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        invocation.say(f"{count(len(kinds), 'mirror')}{': ' + said if said else ''}")
+        none = f": {printable('; '.join(result.notes), 1000)}" if result.notes and not kinds else ""
+        invocation.say(f"{count(len(kinds), 'mirror')}{': ' + said if said else ''}{none}")
         if result.problem:
             invocation.say(click.style(printable(result.problem), fg="yellow"), err=True)
     return result.exit_code

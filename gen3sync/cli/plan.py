@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,19 +83,21 @@ def _cache(settings: Settings, scratch: Path) -> Path:
 
 def _lines(plan: Plan) -> Iterator[str]:
     counts = {str(action): number for action, number in plan.counts.items()}
-    said = ", ".join(f"{counts[name]:,} {name}" for name in _MARK if counts.get(name))
+    blind = str(plan.sight) == "blind"
+    words = {"update": "to send"} if blind else {}
+    said = ", ".join(f"{counts[name]:,} {words.get(name, name)}" for name in _MARK if counts.get(name))
     yield click.style(f"{printable(plan.path)} for {plan.project}: {said or 'no rows'}", bold=True)
     match str(plan.sight):
         case "exports":
             yield "  (no GraphQL: compared with whole exports)"
         case "blind":
-            yield "  (no right to read: nothing could be compared, every row counts as new)"
+            yield "  (no right to read: nothing could be compared, so nobody can tell which records are new)"
     for mend in plan.mends:
         rows = f" in {count(mend.rows, 'row')}" if mend.rows else ""
         yield f"  mended{rows}: {printable(mend.message)}"
     shown = [row for row in plan.rows if row.action != "unchanged"]
     for row in shown:
-        yield from _row(row)
+        yield from _row(row, words)
     hidden = sum(counts.values()) - counts.get("unchanged", 0) - len(shown)
     if hidden > 0:
         yield f"  … and {count(hidden, 'more row')}; --rows shows more, --json all"
@@ -104,9 +106,10 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  blank cells would erase stored values of: {columns}"
 
 
-def _row(row: RowPlan) -> Iterator[str]:
+def _row(row: RowPlan, words: Mapping[str, str]) -> Iterator[str]:
     mark, colour = _MARK[str(row.action)]
-    head = f"{mark} line {row.line}: {row.action} {printable(row.node, 60)} {printable(row.submitter_id, 100)}"
+    action = words.get(str(row.action), str(row.action))
+    head = f"{mark} line {row.line}: {action} {printable(row.node, 60)} {printable(row.submitter_id, 100)}"
     yield "  " + click.style(head, fg=colour)
     for change in row.changes:
         yield f"      {printable(change.column, 60)}: {_value(change.old)} → {_value(change.new)}"

@@ -48,6 +48,7 @@ def push(
         checked(file)
     alive = daemon_alive(settings)
     wanted = [(file, project_for(to, file, settings, _writable(invocation, settings, to))) for file in files]
+    _check(invocation, [project for _, project in wanted])
     if alive:
         return _through_daemon(invocation, settings, wanted, wait=wait, timeout=timeout)
     with own_rooms(invocation, settings) as rooms, progress(invocation, "submitting") as bar:
@@ -75,6 +76,15 @@ def _writable(invocation: Invocation, settings: Settings, to: str | None) -> tup
 
     with commons_of(invocation) as client:
         return Catalog(client, SystemClock(), settings.state.path).writable()
+
+
+def _check(invocation: Invocation, projects: Sequence[Project]) -> None:
+    """Nothing is copied for a project that is not there or may not be written: it would only be parked."""
+    from gen3sync.cli.ask import commons_of, writable
+
+    with commons_of(invocation) as client:
+        for project in dict.fromkeys(projects):
+            writable(client, project)
 
 
 def _through_daemon(
@@ -170,7 +180,7 @@ def _line(placed: Placed, drop: Drop | None) -> str:
         return f"{'waiting'.ljust(10)} {printable(placed.file)}: it lies in the outbox as {printable(placed.path)}"
     label = str(drop.verdict or drop.state)
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
-    words = "; ".join(part for part in (counts, printable(drop.reason)) if part)
+    words = printable(drop.reason, 2000) or counts
     where = f" for {printable(drop.program)}/{printable(drop.project)}" if drop.program else ""
     receipt = f"\n           receipt: {printable(drop.receipt)}" if drop.receipt else ""
     return f"{click.style(label.ljust(10), fg=_COLOUR.get(label))} {printable(placed.file)}{where}: {words}{receipt}"

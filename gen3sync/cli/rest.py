@@ -17,12 +17,21 @@ class Rest:
     """True when all drops have ended; or when those left are parked (they, or their project) and stay so for a moment.
 
     True as well when `timeout` seconds are over. With `only_look` also when those left say what they wait for, such as
-    a parent that nobody has dropped yet: whoever asked for a look has had it, and the rest can take a day.
+    a parent that nobody has dropped yet or a lost answer: whoever asked for a look has had it, and the rest can take a
+    day. With `only_ends` what is parked is waited for like the rest.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, timeout: float | None = None, *, only_look: bool = False) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        timeout: float | None = None,
+        *,
+        only_look: bool = False,
+        only_ends: bool = False,
+    ) -> None:
         self._ledger = ledger
-        self._only_look = only_look
+        self._only_look, self._only_ends = only_look, only_ends
         self._clock = clock
         self._seen: object = None
         self._since = clock.monotonic()
@@ -36,6 +45,8 @@ class Rest:
     def __call__(self, drops: tuple[Drop, ...]) -> bool:
         if self.over or all(drop.state == "ended" for drop in drops):
             return True
+        if self._only_ends:
+            return False
         now, seen = self._clock.monotonic(), [(drop.id, drop.state, drop.updated_at) for drop in drops]
         if seen != self._seen:
             self._seen, self._since = seen, now

@@ -10,7 +10,7 @@ import click
 
 from gen3sync.cli.courier import daemon_alive, order, own_rooms, wait_for
 from gen3sync.cli.invocation import Invocation, json_option, verb
-from gen3sync.cli.progress import progress
+from gen3sync.cli.progress import Bar, progress
 from gen3sync.cli.rest import Rest
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, UsageError
@@ -29,22 +29,27 @@ if TYPE_CHECKING:
 def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: float | None) -> int:
     """Look again at everything parked, or at the files named (path in the outbox, name, or number of the drop).
 
-    Exit code: 0 all landed, 1 something is refused, parked or not through yet.
+    It returns when each was looked at: a drop that waits on (for a parent, for what became of a lost answer) goes on by
+    itself. Exit code: 0 all landed, 1 something is refused, parked or not through yet.
     """
     if erase and not files:
         raise UsageError("--erase needs the name of a file.", "For example: gen3sync retry --erase DEV/test/case.tsv")
     settings = invocation.settings()
     drops: tuple[Drop, ...] = ()
     if daemon_alive(settings):
-        with progress(invocation, "the daemon looks again"):
+        with progress(invocation, "the daemon looks again") as bar:
             ids = order(settings, "retry", {"names": list(files), "erase": erase}, timeout)
-            drops = _after(settings, ids, timeout)
+            drops = _after(settings, ids, timeout, bar)
     else:
-        with own_rooms(invocation, settings) as rooms, progress(invocation, "looking again"):
+        with own_rooms(invocation, settings) as rooms, progress(invocation, "looking again") as bar:
             rest = Rest(rooms.ledger, SystemClock(), timeout, only_look=True)
-            drops = tuple(
-                replace(drop, reason=rest.reason(drop)) for drop in rooms.work(tuple(files), rest, erase=erase)
-            )
+
+            def settled(drops: tuple[Drop, ...]) -> bool:
+                _tell(bar, drops)
+                return rest(drops)
+
+            found = rooms.work(lambda: rooms.retry(tuple(files), erase=erase), settled)
+            drops = tuple(replace(drop, reason=rest.reason(drop)) for drop in found)
     if invocation.json:
         invocation.emit([asdict(drop) for drop in drops])
     elif not drops:
@@ -52,12 +57,26 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
     else:
         for drop in drops:
             label = str(drop.verdict or drop.state)
-            why = f": {printable(drop.reason)}" if drop.reason else ""
-            invocation.say(f"{label.ljust(10)} {printable(drop.path)}{why}")
-    return ExitCode.DEGRADED if any(drop.verdict not in ("landed", "superseded") for drop in drops) else ExitCode.OK
+            why = f": {printable(drop.reason, 2000)}" if drop.reason else ""
+            again = f" Known at the latest {_clock(drop)}." if drop.error_class == "lost" else ""
+            invocation.say(f"{label.ljust(10)} {printable(drop.path)}{why}{again}")
+    well = ("landed", "superseded", "withdrawn")
+    return ExitCode.DEGRADED if any(drop.verdict not in well for drop in drops) else ExitCode.OK
 
 
-def _after(settings: Settings, ids: Sequence[int], timeout: float | None) -> tuple[Drop, ...]:
+def _clock(drop: Drop) -> str:
+    at = drop.next_attempt_at
+    return at.astimezone().strftime("at %H:%M:%S") if at is not None else "when the horizon has passed"
+
+
+def _tell(bar: Bar, drops: Sequence[Drop]) -> None:
+    """What the first drop that has not come to rest is doing."""
+    busy = [drop for drop in drops if drop.state != "ended"]
+    if busy:
+        bar.say(f"{busy[0].path}: {busy[0].reason or busy[0].state}")
+
+
+def _after(settings: Settings, ids: Sequence[int], timeout: float | None, bar: Bar) -> tuple[Drop, ...]:
     """The drops as they are after the daemon has looked again."""
     from gen3sync.ledger import open_ledger
 
@@ -67,6 +86,7 @@ def _after(settings: Settings, ids: Sequence[int], timeout: float | None) -> tup
 
         def seen() -> tuple[Drop, ...] | None:
             drops = tuple(ledger.drops.get(id) for id in ids)
+            _tell(bar, drops)
             return drops if rest(drops) else None
 
         drops = wait_for(clock, seen, None)

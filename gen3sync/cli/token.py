@@ -41,6 +41,7 @@ def token(invocation: Invocation, reveal: bool) -> int:
                 "user": name,
                 "key_expires_at": _iso(status.key_expires_at),
                 "token_expires_at": _iso(status.token_expires_at),
+                "token_ends_with_key": _ends_with_key(status.key_expires_at, status.token_expires_at),
                 "clock_skew_seconds": status.clock_skew,
                 "claims": {key: value for key, value in held.claims.items() if key != "jti"},
             }
@@ -49,11 +50,26 @@ def token(invocation: Invocation, reveal: bool) -> int:
     invocation.say(f"Commons  {printable(status.commons)}")
     invocation.say(f"User     {printable(name) or 'the commons does not say'}")
     invocation.say(f"API key  {_until(status.key_expires_at, now)}")
-    invocation.say(f"Token    {_until(status.token_expires_at, now)}; the daemon renews it by itself")
+    with_key = _ends_with_key(status.key_expires_at, status.token_expires_at)
+    renewed = (
+        "it ends with the key, so make a new key on the commons' profile page before"
+        if with_key
+        else "the daemon renews it by itself"
+    )
+    invocation.say(f"Token    {_until(status.token_expires_at, now)}; {renewed}")
     if status.clock_skew is not None and abs(status.clock_skew) >= 5:
         ahead = "ahead of" if status.clock_skew < 0 else "behind"
         invocation.say(f"Clock    this machine is {span(abs(status.clock_skew))} {ahead} the commons")
     return ExitCode.OK
+
+
+_LAST = 600.0
+"""Seconds between a token's end and its key's within which no other token is worth speaking of."""
+
+
+def _ends_with_key(key: datetime | None, token: datetime | None) -> bool:
+    """Whether renewing will not go on for long after this token."""
+    return key is not None and token is not None and (key - token).total_seconds() < _LAST
 
 
 def _until(at: datetime | None, now: datetime) -> str:

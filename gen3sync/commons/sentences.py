@@ -19,6 +19,9 @@ _STATE = re.compile(r"^Project is in state '([^']*)'")
 _KEY_DYING = "Cannot issue an access token that would expire after the provided API key does"
 # sheepdog/utils/transforms/graph_to_doc.py, ExportFile.get_nodes: none of the ids is in this project.
 _NO_SUCH_IDS = "Unable to find "
+# sheepdog/transactions/upload/entity.py: an error of each row, where the authorisation service changed its mind after
+# the request itself was let in.
+_RIGHT = re.compile(r"^You do not have (\w+) permission for project ")
 
 
 def is_internal(message: str) -> bool:
@@ -29,6 +32,12 @@ def is_internal(message: str) -> bool:
 def is_blame(message: str) -> bool:
     """An entity's error by which the server may blame an innocent row."""
     return _ALREADY_EXISTS in message or _INTERNAL in message
+
+
+def missing_right(message: str) -> str | None:
+    """The right whose lack is a row's only fault ("create", "update"), else None."""
+    found = _RIGHT.match(message)
+    return found.group(1) if found else None
 
 
 def closed_state(message: str) -> str | None:

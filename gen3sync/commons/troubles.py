@@ -45,8 +45,8 @@ def error_of(failure: Failure | Refused | Unknown, doing: str) -> Gen3SyncError:
             )
         case Forbidden(message):
             return PermissionDeniedError(
-                f"{what} The key lacks the right: {message}",
-                "Ask the commons' operators for access, or use another key.",
+                f"{what} The user of the key lacks the right (the commons says: {message.rstrip('.')}).",
+                "`gen3sync check` says what the key may; ask the commons' staff for more, or use another key.",
             )
         case Missing(message):
             return NotFoundError(f"{what} {message}", "Check the name: letter case counts.")

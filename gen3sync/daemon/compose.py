@@ -61,6 +61,8 @@ class Pass:
     refreshes: tuple[dict[str, Any], ...]
     problem: str = ""
     exit_code: ExitCode = ExitCode.OK
+    notes: tuple[str, ...] = ()
+    """What about the configured mirrors could not be followed."""
 
 
 class Rooms:
@@ -182,13 +184,18 @@ class Rooms:
         ids = [self.outbox.push([file], project)[0].id for file, project in files.items()]
         return self._until(ids, settled)
 
+    def withdraw(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Takes back the drops named. Their numbers. Raises NotFoundError, UsageError."""
+        ids = [id for name in names for id in self.outbox.withdraw(int(name) if name.isdigit() else name)]
+        return tuple(dict.fromkeys(ids))
+
     def work(
-        self, names: tuple[str, ...], settled: Callable[[tuple[Drop, ...]], bool], *, erase: bool
+        self, wish: Callable[[], tuple[int, ...]], settled: Callable[[tuple[Drop, ...]], bool]
     ) -> tuple[Drop, ...]:
-        """`retry` without a daemon: starts the outbox, and works until `settled` says so of the drops concerned."""
+        """A wish without a daemon: starts the outbox, and works until `settled` says so of the drops concerned."""
         self.outbox.start(watch=False)
         self._running = True
-        return self._until(self.retry(names, erase=erase), settled)
+        return self._until(wish(), settled)
 
     def once(self, told: Told = lambda _node, _rows: None) -> Pass:
         """One pass out, then in."""
@@ -198,14 +205,16 @@ class Rooms:
             refreshes = [_plain(refresh) for refresh in self.inbox.run_once(None, told)]
         except TemporaryError as error:
             problem, code = str(error), ExitCode.TEMPORARY
-        refused = any(drop.verdict not in (Verdict.LANDED, Verdict.SUPERSEDED) for drop in summary.ended)
+        well = (Verdict.LANDED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
+        refused = any(drop.verdict not in well for drop in summary.ended)
         poor = any(refresh["outcome"] in ("guarded", "failed") for refresh in refreshes)
         if code is ExitCode.OK and (refused or poor or summary.waiting or summary.settling):
             code = ExitCode.DEGRADED
         if code is ExitCode.DEGRADED and self._silent():
             code = ExitCode.TEMPORARY
             problem = problem or f"the commons does not answer: {self._look.commons().problem}"
-        return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code)
+        notes = self.inbox.status().problems
+        return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code, notes)
 
     # --- within
 

@@ -1,4 +1,4 @@
-"""Wishes of `pull` and `retry`, left in the ledger while a daemon is alive, carried out beside its other work."""
+"""Wishes of `pull`, `retry` and `withdraw`, left in the ledger while a daemon is alive: carried out beside its work."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ class Orders:
         match order.verb:
             case "pull":
                 return self._rooms.pull(tuple(arguments.get("mirrors", ())), accept=bool(arguments.get("accept")))
+            case "withdraw":
+                return list(self._rooms.withdraw(tuple(arguments.get("names", ()))))
             case "retry":
                 return list(self._rooms.retry(tuple(arguments.get("names", ())), erase=bool(arguments.get("erase"))))
         raise Gen3SyncError(

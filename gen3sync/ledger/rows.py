@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     PARTLY = "partly"  # some rows landed, some are rejects
     REJECTED = "rejected"  # no row landed
     SUPERSEDED = "superseded"  # a newer arrival at the same path took its place
+    WITHDRAWN = "withdrawn"  # somebody took it back before it was sent whole
     UNVERIFIED = "unverified"  # accepted, but the proof was not to be had
 
 

@@ -12,20 +12,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gen3sync.commons.replies import Broken, Busy, Landed, Refused, Unauthorised
+from gen3sync.commons.rights import WRITE, lacks
 from gen3sync.ledger.rows import EventLevel, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import keys_of, missed, waiting_detail
-from gen3sync.outbox.model import Action, IndexedRow, RowState
+from gen3sync.outbox.model import Action, IndexedRow, RowState, rows_said
 from gen3sync.outbox.outcome import Step
 from gen3sync.outbox.proofs import halve
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer
 from gen3sync.outbox.side import side_by_side
+from gen3sync.outbox.wording import told
 from gen3sync.outbox.work import Brake, LostAlone, Work
 
 _FAILED = 500
+_SAID = 1000
+"""Different reasons of one drop whose own words are kept."""
 
 
 @dataclass
@@ -131,7 +135,7 @@ class Consequences:
             alone.failed += isinstance(answer.reply, Broken) and answer.reply.status == _FAILED
         lane.lost.add(lane.rooms.ledger.requests.get(parcel.request_id))
         lane.planner.locked = lane.lost.keys()
-        text = f"no answer to a request with {len(parcel.rows)} rows: {answer.outcome.message}"
+        text = f"not known whether a request with {rows_said(len(parcel.rows))} landed: {answer.outcome.message}"
         lane.tell(work, EventLevel.WARNING, "lost", text)
 
     def _back(self, work: Work, answer: Answer) -> None:
@@ -143,7 +147,10 @@ class Consequences:
             case Step.SMALLER:
                 lane.dispatcher.sizes.halve(answer.parcel.chunk.node, len(rows))
             case Step.PARK_PROJECT:
-                lane.park_project(outcome.message, outcome.error_class)
+                message = outcome.message
+                if outcome.error_class == "forbidden":
+                    message = lacks(lane.rooms.client, lane.project, WRITE, message)
+                lane.park_project(message, outcome.error_class)
             case Step.PARK_DROP:
                 lane.park(work, outcome.message, outcome.error_class, LOOK_AGAIN)
             case _:
@@ -168,12 +175,18 @@ class Consequences:
 
     def _refuse(self, rows: tuple[IndexedRow, ...], answer: Answer) -> None:
         bad = answer.outcome.rejects
+        work = self.lane.works[answer.parcel.drop_id]
         self.lane.index.unsent(rows)
         for row in rows:
             if row.id in bad and (parents := missed(row, bad[row.id], answer.parcel.node_type)):
                 self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, bad[row.id]))
             elif row.id in bad:
-                self.lane.index.move([row], RowState.REJECTED, detail=detail_of(bad[row.id]))
+                columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
+                reasons = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad[row.id])
+                for reason in reasons:
+                    if reason.said and len(work.said) < _SAID:
+                        work.said.setdefault(reason.alike, reason)
+                self.lane.index.move([row], RowState.REJECTED, detail=detail_of(reasons))
         self.lane.index.move([row for row in rows if row.id not in bad], RowState.READY)
 
     def _after_dry_run(self, work: Work, answer: Answer) -> None:

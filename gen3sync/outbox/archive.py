@@ -7,6 +7,7 @@ the verdict is fixed, and what follows only finishes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from gen3sync.files import (
     Fingerprint,
     folder_error,
     fsync_folder,
+    inside,
     move,
     safe_name,
     sha256_file,
@@ -41,6 +43,8 @@ from gen3sync.outbox.work import Work
 _log = logging.getLogger("gen3sync.outbox")
 RECEIPT = "receipt.json"
 ASIDE = ".gen3sync-taken-"
+_LONG = 200
+"""Bytes of a name that leave room for more of ours: file systems take 255."""
 
 
 class Archive:
@@ -121,16 +125,17 @@ class Archive:
             target = self._moved(work, paper)
         except OSError as error:
             raise _unarchived(work, error) from error
-        self._clear_original(work)
+        clear_original(self._rooms, work.drop, work.journal.fingerprint())
         return target
 
     def _place(self, work: Work, paper: dict[str, Any]) -> Path:
         """The folder for a drop that ended so, made where it was not there."""
         settings = self._rooms.settings.outbox
-        root = settings.rejected if paper["verdict"] == Verdict.REJECTED.value else settings.sent
+        rejected = paper["verdict"] in (Verdict.REJECTED.value, Verdict.WITHDRAWN.value)
+        root = settings.rejected if rejected else settings.sent
         folder = root / self._folder(work)
         folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return leads_nowhere_else(root, folder)
 
     def _moved(self, work: Work, paper: dict[str, Any]) -> Path:
         """Moves snapshot and papers to where people look for them; returns the archived file."""
@@ -166,38 +171,11 @@ class Archive:
             parts = parts[2:]
         return Path(*(safe_name(part) for part in (self._project.program, self._project.code, *parts)))
 
-    def _clear_original(self, work: Work) -> None:
-        """The file in the outbox goes, if it still is what was taken; a newer one at its place stays."""
-        mark = work.journal.fingerprint()
-        if work.drop.source != "outbox" or mark is None:
-            return
-        path = self._rooms.settings.outbox.path / work.drop.path
-        aside = path.with_name(f".{path.name}{ASIDE}{work.id}")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                if Fingerprint.at(path) == mark:
-                    path.rename(aside)
-                    self._rooms.failpoint("archive: original aside")
-            if os.path.lexists(aside):
-                if sha256_file(aside) == work.drop.sha256:
-                    aside.unlink()
-                else:  # written to in the very last moment: back it goes, and arrives anew
-                    _put_back(aside, path)
-                fsync_folder(path.parent)
-            if self._rooms.settings.outbox.ready_marker:
-                path.with_name(path.name + READY_SUFFIX).unlink(missing_ok=True)
-        except OSError as error:
-            # The drop has ended all the same; the watch has to know this file again.
-            problem = folder_error(f"{printable(work.drop.path)} was sent but cannot be removed from the outbox", error)
-            self._rooms.left.add(work.drop.path, mark)
-            self._rooms.ledger.events.add(EventLevel.WARNING, "left", str(problem), drop_id=work.id)
-            _log.warning("%s", problem, extra={"drop": work.id})
-        self._rooms.failpoint("archive: original removed")
-
     def _tell(self, work: Work, paper: dict[str, Any], target: Path) -> Drop:
         verdict = Verdict(paper["verdict"])
         words = f"{printable(work.drop.path)} {_SAID[verdict]}: {paper['reason']}"
-        level = EventLevel.INFO if verdict in (Verdict.LANDED, Verdict.SUPERSEDED) else EventLevel.WARNING
+        calm = verdict in (Verdict.LANDED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
+        level = EventLevel.INFO if calm else EventLevel.WARNING
         with self._rooms.ledger.together():
             drop = self._rooms.ledger.drops.update(
                 work.id,
@@ -221,11 +199,63 @@ class Archive:
         return {"gen3sync": __version__, "commons": version, "dictionary": dictionary}
 
 
+def clear_original(rooms: Rooms, drop: Drop, mark: Fingerprint | None) -> None:
+    """The file in the outbox goes, if it still is what was taken; a newer one at its place stays."""
+    if drop.source != "outbox" or mark is None:
+        return
+    path = rooms.settings.outbox.path / drop.path
+    aside = _aside(path, drop.id)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if Fingerprint.at(path) == mark:
+                path.rename(aside)
+                rooms.failpoint("archive: original aside")
+        if os.path.lexists(aside):
+            if sha256_file(aside) == drop.sha256:
+                aside.unlink()
+            else:  # written to in the very last moment: back it goes, and arrives anew
+                _put_back(aside, path)
+            fsync_folder(path.parent)
+        if rooms.settings.outbox.ready_marker:
+            path.with_name(path.name + READY_SUFFIX).unlink(missing_ok=True)
+    except OSError as error:
+        # The drop has ended all the same; the watch has to know this file again.
+        problem = folder_error(f"{printable(drop.path)} is done with but cannot be removed from the outbox", error)
+        rooms.left.add(drop.path, mark)
+        rooms.ledger.events.add(EventLevel.WARNING, "left", str(problem), drop_id=drop.id)
+        _log.warning("%s", problem, extra={"drop": drop.id})
+    rooms.failpoint("archive: original removed")
+
+
+def leads_nowhere_else(root: Path, folder: Path) -> Path:
+    """`folder`, if it lies in `root`. Raises OSError when somebody has put a link in its way."""
+    if not inside(root, folder):
+        raise OSError(errno.ELOOP, "a link in its path leads elsewhere", str(folder))
+    return folder
+
+
+def _aside(path: Path, drop_id: int) -> Path:
+    """The name under which an original is looked at before it goes. The drop's number leads back to its own name."""
+    name = path.name if len(os.fsencode(path.name)) <= _LONG else safe_name(path.name, limit=_LONG)
+    return path.with_name(f".{name}{ASIDE}{drop_id}")
+
+
+def original_of(rooms: Rooms, aside: Path) -> Path:
+    """What a file that a crash left under such a name was called."""
+    name, _, number = aside.name[1:].rpartition(ASIDE)
+    with contextlib.suppress(Gen3SyncError, ValueError):
+        path = aside.with_name(PurePosixPath(rooms.ledger.drops.get(int(number)).path).name)
+        if _aside(path, int(number)) == aside:
+            return path
+    return aside.with_name(name)
+
+
 _SAID = {
     Verdict.LANDED: "landed",
     Verdict.PARTLY: "landed in part",
     Verdict.REJECTED: "was refused",
     Verdict.SUPERSEDED: "was superseded by a newer arrival",
+    Verdict.WITHDRAWN: "was withdrawn",
     Verdict.UNVERIFIED: "was accepted, unverified",
 }
 

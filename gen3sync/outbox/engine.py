@@ -20,7 +20,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
 from gen3sync.errors import Gen3SyncError
-from gen3sync.files import folder_error, remove_leftovers, safe_name
+from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.ledger import Ledger
 from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.life import HelpingPool, Workers, unwatched
@@ -32,7 +32,7 @@ from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.intake import Intake
-from gen3sync.outbox.lane import Lane
+from gen3sync.outbox.lanes import Lanes, project_of
 from gen3sync.outbox.left import Left
 from gen3sync.outbox.rooms import Landed, Rooms, host_name
 from gen3sync.outbox.scan import Found, Outlook
@@ -41,7 +41,6 @@ from gen3sync.outbox.taking import Arrival
 from gen3sync.outbox.watch import Marks, Watch
 
 _log = logging.getLogger("gen3sync.outbox")
-_LANES = "lanes"
 _LONGEST_NAP = 5.0
 _Result = TypeVar("_Result")
 
@@ -88,9 +87,8 @@ class Outbox:
             worker,
             observer=observer,
         )
-        self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._lanes: dict[Project, Lane] = {}
+        self._lanes = Lanes(self._rooms, self._on_ended)
         self._known: set[int] = set()
         self._ended: list[Drop] = []
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -100,7 +98,10 @@ class Outbox:
         outbox = settings.outbox
         outlook = Outlook(outbox.path, outbox.ignore, ready_marker=outbox.ready_marker)
         self._watch = Watch(outbox.path, outbox.watch.value, self._marks, worker)
-        self._intake = Intake(self._rooms, outlook, self._marks, self._deliver, self._supersede, self._scanned)
+        lanes = self._lanes
+        self._intake = Intake(
+            self._rooms, outlook, self._marks, self._deliver, lanes.supersede, lanes.withdraw, self._scanned
+        )
 
     # --- life
 
@@ -112,7 +113,7 @@ class Outbox:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise folder_error("The outbox's folders cannot be made", error) from error
-        shutil.rmtree(self._rooms.state / _LANES, ignore_errors=True)
+        shutil.rmtree(self._lanes.folder, ignore_errors=True)
         self._intake.recover()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
         if watch:
@@ -140,12 +141,7 @@ class Outbox:
         if self._thread is not None:
             self._thread.join(max(0.1, end - self._rooms.clock.monotonic()))
             clean = not self._thread.is_alive()
-        with self._lock:
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            lane.begin_stop()
-        for lane in lanes:
-            clean = lane.join(max(0.1, end - self._rooms.clock.monotonic())) and clean
+        clean = self._lanes.stop(end) and clean
         for pool in (self._rooms.pool, self._rooms.readers, self._rooms.provers):
             pool.shutdown(wait=False, cancel_futures=True)
         return clean
@@ -167,19 +163,20 @@ class Outbox:
         ids = wishes.prepare(self._rooms, drops, erase=erase)
         for drop in wishes.ended(drops):
             archived = wishes.archived(drop)
-            ids.append(self.push([archived], Project(drop.program or "", drop.project or ""))[0].id)
-        with self._lock:
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            if target is None or lane.project == target:
-                lane.retry(None, erase=erase)
-            else:
-                for drop in drops:
-                    if Project(drop.program or "", drop.project or "") == lane.project:
-                        lane.retry(drop.id, erase=erase)
+            ids.append(self.push([archived], project_of(drop))[0].id)
+        project = target if isinstance(target, Project) else None
+        self._lanes.retry(drops, project, every=target is None, erase=erase)
         self._calls.put(self._intake.look_again)
         self._wake.set()
         return tuple(sorted(ids))
+
+    def withdraw(self, target: int | str | Path) -> tuple[int, ...]:
+        """Takes back drops by number or file: what is not sent of them will not be. Their numbers. Raises
+        NotFoundError, UsageError for one that has ended."""
+        drops = wishes.open_ones(self._rooms, target)
+        for drop in drops:
+            self._on_thread(lambda one=drop: self._intake.take_back(one, "Somebody asked to withdraw it."))  # type: ignore[misc]
+        return tuple(drop.id for drop in drops)
 
     def push(self, paths: Iterable[Path], project: Project | None = None) -> tuple[Drop, ...]:
         """Drops files from anywhere; the originals stay where they are. Without `project` the configured patterns
@@ -211,13 +208,8 @@ class Outbox:
 
     def status(self) -> OutboxStatus:
         """What only the running outbox knows."""
-        with self._lock:
-            lanes = dict(self._lanes)
-        progress: dict[int, tuple[int, int]] = {}
-        for lane in lanes.values():
-            progress.update({drop: (done, rows) for drop, (rows, done) in lane.progress().items()})
         watch, graphql = self._watch, self._rooms.graphql.given_up
-        return OutboxStatus(len(self._intake.settling), watch.mode, watch.problem, progress, graphql)
+        return OutboxStatus(len(self._intake.settling), watch.mode, watch.problem, self._lanes.progress(), graphql)
 
     # --- within
 
@@ -240,9 +232,7 @@ class Outbox:
         """Looked at in the order in which work travels, so that nothing slips past between two looks."""
         if self._busy or not self._calls.empty() or self._marks.pending or (wait_settled and not self._intake.quiet):
             return False
-        with self._lock:
-            lanes = list(self._lanes.values())
-        return all(lane.idle for lane in lanes) and self._calls.empty() and not self._busy
+        return self._lanes.idle and self._calls.empty() and not self._busy
 
     def _on_thread(self, call: Callable[[], _Result]) -> _Result:
         """Intake belongs to the outbox's thread; while that does not run, to the caller."""
@@ -269,20 +259,8 @@ class Outbox:
                 self._intake.adopt(drop)
 
     def _deliver(self, drop: Drop) -> None:
-        project = Project(drop.program or "", drop.project or "")
         self._known.add(drop.id)
-        with self._lock:
-            lane = self._lanes.get(project)
-            if lane is None:
-                scratch = self._rooms.state / _LANES / f"{safe_name(project.program)}+{safe_name(project.code)}.sqlite"
-                lane = self._lanes[project] = Lane(self._rooms, project, scratch, self._on_ended)
-        lane.add(drop)
-
-    def _supersede(self, drop: Drop, by: int) -> None:
-        with self._lock:
-            lane = self._lanes.get(Project(drop.program or "", drop.project or ""))
-        if lane is not None:
-            lane.supersede(drop.id, by)
+        self._lanes.deliver(drop)
 
     def _on_ended(self, drop: Drop) -> None:
         self._ended.append(drop)

@@ -195,12 +195,14 @@ class RowIndex(RowQuestions):
         return cursor.rowcount
 
     def end_all(self, drop_id: int, states: Iterable[RowState], to: RowState, detail: Json = None) -> int:
-        """All rows of a drop in these states end as `to`. Returns how many."""
+        """All rows of a drop in these states end as `to`, but for those that were sent and have yet to be compared
+        with what is stored: they may have landed. Returns how many."""
         total = 0
         with self._together():
             for state in states:
+                unsent = " AND sent IS NULL" if state in (RowState.NEW, RowState.BEHIND) else ""
                 cursor = self._db.execute(
-                    "UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?",
+                    f"UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?{unsent}",
                     (int(to), dump(detail), drop_id, int(state)),
                 )
                 self._count(drop_id, state, to, cursor.rowcount)

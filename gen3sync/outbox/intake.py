@@ -7,18 +7,17 @@ the rule of settling `settle.py`'s, the rest of a drop's life its lane's.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from gen3sync.files import Fingerprint, folder_error, unique_path
+from gen3sync.files import Fingerprint, folder_error, open_beneath, unique_path, walk
 from gen3sync.files.moves import rename_new
 from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox import snapshot
-from gen3sync.outbox.archive import ASIDE
+from gen3sync.outbox.archive import ASIDE, original_of
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.route import Routed
@@ -27,6 +26,7 @@ from gen3sync.outbox.scan import Found, Oddity, Outlook
 from gen3sync.outbox.settle import Ripeness, Settling, seems_finished
 from gen3sync.outbox.taking import Arrival, snapshots, write_down
 from gen3sync.outbox.watch import Marks
+from gen3sync.outbox.withdrawing import Withdrawing
 
 _log = logging.getLogger("gen3sync.outbox")
 _AT_ONCE = 50
@@ -38,13 +38,15 @@ _PAUSE = 5.0
 
 @dataclass
 class Intake:
-    """See the module. `deliver` hands a routed drop to its lane, `supersede` tells a lane of a newer arrival."""
+    """See the module. `deliver` hands a routed drop to its lane; `supersede` tells a lane of a newer arrival,
+    `withdraw` that somebody took a drop back."""
 
     rooms: Rooms
     outlook: Outlook
     marks: Marks
     deliver: Callable[[Drop], None]
     supersede: Callable[[Drop, int], None]
+    withdraw: Callable[[Drop, str], None]
     on_scanned: Callable[[Found], None]
     settling: dict[str, Settling] = field(default_factory=dict)
     _known: dict[str, Fingerprint] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Intake:
 
     def __post_init__(self) -> None:
         self._routing = Routing(self.rooms, self._found_way)
+        self._withdrawing = Withdrawing(self.rooms, self._routing, self.withdraw)
 
     def recover(self) -> None:
         """What an earlier life left: originals set aside, snapshots nobody knows, drops that are open."""
@@ -139,8 +142,9 @@ class Intake:
             self._odd(odd)
         for path in [path for path in self.settling if path not in found.files]:
             del self.settling[path]
+        same = self._withdrawing.same_root(found.root)
         for path in [path for path in self._known if path not in found.files]:
-            self._gone(path)
+            self._gone(path, meant=same)
         for path, mark in found.files.items():
             self._see(path, mark, now, event=False)
 
@@ -153,7 +157,7 @@ class Intake:
         else:
             self.settling.pop(path, None)
             if path in self._known:
-                self._gone(path)
+                self._gone(path, meant=self._withdrawing.still_there(self.outlook.root))
 
     def _see(self, path: str, mark: Fingerprint, now: float, *, event: bool) -> None:
         known = self._known.get(path)
@@ -168,15 +172,16 @@ class Intake:
         else:
             one.seen(mark, now, event=event)
 
-    def _gone(self, path: str) -> None:
-        """A file that was taken is no longer in the outbox. If nobody could tell where it goes, it is withdrawn."""
+    def _gone(self, path: str, *, meant: bool) -> None:
+        """A file that was taken is no longer in the outbox. `meant`: it is the file that is gone, not the outbox."""
         self._known.pop(path, None)
         self.rooms.left.forget(path)
-        drop = self._open.get(path)
-        if drop is not None and drop.id in self._routing.unrouted:
-            why = "The file was moved away or deleted before anybody knew where it goes."
-            if self._routing.end(drop, why):
-                del self._open[path]
+        if meant and (drop := self._open.get(path)) is not None:
+            self._withdrawing.gone(drop)
+
+    def take_back(self, drop: Drop, why: str) -> None:
+        """Somebody asks by name that nothing more of a drop is sent."""
+        self._withdrawing.take_back(drop, why)
 
     def _odd(self, odd: Oddity) -> None:
         self._tell_once(f"odd:{odd.path}", EventLevel.WARNING, f"{printable(odd.path)} is ignored: {odd.why}.")
@@ -265,7 +270,7 @@ class Intake:
 
     def _seems_finished(self, path: str, size: int) -> bool:
         try:
-            with (self.outlook.root / path).open("rb") as file:
+            with open_beneath(self.outlook.root, PurePosixPath(path)) as file:
                 file.seek(max(0, size - _TAIL))
                 return seems_finished(path, size, file.read(_TAIL))
         except OSError:
@@ -273,11 +278,11 @@ class Intake:
 
     def _put_back_asides(self) -> None:
         """Originals that a crash left renamed: back to their names, to be recognised or to arrive."""
-        for where, _folders, names in os.walk(self.outlook.root):
+        for where, names in walk(self.outlook.root):
             for name in names:
                 if name.startswith(".") and ASIDE in name:
-                    aside = Path(where, name)
-                    original = aside.with_name(name[1:].rsplit(ASIDE, 1)[0])
+                    aside = where / name
+                    original = original_of(self.rooms, aside)
                     try:
                         rename_new(aside, original)
                     except FileExistsError:

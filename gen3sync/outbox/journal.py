@@ -20,6 +20,8 @@ from gen3sync.files import Fingerprint, fsync_folder
 from gen3sync.outbox.model import Action, Json
 
 NAME = "journal.jsonl"
+WITHDRAWN = "withdrawn"
+"""The note that somebody took the drop back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from pathlib import Path
 
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
-from gen3sync.ledger.rows import Drop
+from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.life import Worker
 from gen3sync.names import Project
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.backoff import delay
 from gen3sync.outbox.dispatch import Dispatcher
 from gen3sync.outbox.index import RowIndex
-from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.journal import WITHDRAWN, Journal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.lost import LostRequests
@@ -88,6 +88,10 @@ class Lane:
     def supersede(self, drop_id: int, by: int) -> None:
         """A newer arrival took the place of a drop: what is not sent of it will not be."""
         self._call(partial(self._supersede, drop_id, by))
+
+    def withdraw(self, drop_id: int, why: str) -> None:
+        """Somebody took a drop back: what is not sent of it will not be."""
+        self._call(partial(self._withdraw, drop_id, why))
 
     def retry(self, drop_id: int | None, *, erase: bool = False) -> None:
         """Somebody asks to try at once; all drops when None."""
@@ -175,7 +179,7 @@ class Lane:
         if self._steps.flow.follow_again() or self._waits.lost() or self._waits.links():
             return True
         if self._waits.closed():
-            return moved
+            return sum(self._steps.let_go(work) for work in list(self._state.works.values())) > 0 or moved
         self._fill()
         if self._steps.flow.prove():
             return True
@@ -213,16 +217,19 @@ class Lane:
         works = self._state.works.values()
         at_hand = sum(not self._at_rest(work) for work in works)
         while self._queue and at_hand < WINDOW:
-            drop = self._queue.popleft()
-            folder = (self._rooms.state / drop.snapshot).parent
-            work = Work(drop, folder, Journal(folder))
-            chunks = work.journal.chunks() if work.journal.exists() else []
-            work.requests = max((chunk.number for chunk in chunks), default=0)
-            work.superseded_by = self._superseded.pop(drop.id, None)
-            if work.superseded_by is not None and work.parked:
-                self._state.unpark(work)
-            self._state.works[drop.id] = work
+            self._take_up(self._queue.popleft())
             at_hand += 1
+
+    def _take_up(self, drop: Drop) -> None:
+        folder = (self._rooms.state / drop.snapshot).parent
+        work = Work(drop, folder, Journal(folder))
+        chunks = work.journal.chunks() if work.journal.exists() else []
+        work.requests = max((chunk.number for chunk in chunks), default=0)
+        work.superseded_by = self._superseded.pop(drop.id, None)
+        work.withdrawn = next((str(note["why"]) for note in work.journal.notes(WITHDRAWN)), "")
+        self._state.works[drop.id] = work
+        if (work.superseded_by is not None or work.withdrawn) and work.parked:
+            self._state.unpark(work)
 
     def _at_rest(self, work: Work) -> bool:
         """Whether it only waits for something outside."""
@@ -253,8 +260,22 @@ class Lane:
             if work.parked:
                 self._state.unpark(work)
 
+    def _withdraw(self, drop_id: int, why: str) -> None:
+        work = self._state.works.get(drop_id)
+        if work is None:
+            if (drop := next((drop for drop in self._queue if drop.id == drop_id), None)) is not None:
+                Journal((self._rooms.state / drop.snapshot).parent).note(WITHDRAWN, why=why)
+                self._queue.remove(drop)
+                self._take_up(drop)  # it goes before its turn, for nothing more of it is sent
+        elif work.stage in (Stage.READ, Stage.WORK) and not work.withdrawn:
+            work.journal.note(WITHDRAWN, why=why)
+            work.withdrawn = why
+            if work.parked:
+                self._state.unpark(work)
+
     def _retry(self, drop_id: int | None, erase: bool) -> None:
         state = self._state
+        state.lost.look_again()
         self._not_before = 0.0
         self._rooms.gate.knock()
         state.release_project()
@@ -268,6 +289,8 @@ class Lane:
                 state.unpark(work)
             if work.stage is Stage.WORK:
                 state.index.again(work.id, RowState.GUARDED, RowState.WAITING, RowState.BEHIND)
+                if state.index.counts(work.id)[RowState.LOST]:
+                    state.put(work, DropState.VERIFYING, reason="")
 
 
 def _unwritten(error: OSError) -> Gen3SyncError:

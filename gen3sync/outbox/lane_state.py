@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
+from gen3sync.commons.rights import READ, lacks
 from gen3sync.ledger.rows import DropState, EventLevel
 from gen3sync.names import Project, printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
@@ -59,7 +60,7 @@ class LaneState:
         """Writes down how far a drop is; nothing where that is known already."""
         if work.drop.state is not stands or fields:
             if stands in (DropState.PLANNING, DropState.SENDING) and work.drop.reason:
-                fields.setdefault("reason", "")
+                fields = {"reason": "", "error_class": "", "next_attempt_at": None, **fields}
             work.drop = self.rooms.ledger.drops.update(work.id, state=stands, **fields)
 
     def park(self, work: Work, reason: str, error_class: str, look_again: float | None) -> None:
@@ -151,7 +152,7 @@ class LaneState:
                 self.down(failure.message)
             case Forbidden(message):
                 self.answered()
-                said = f"the key may not read {self.project}, so nothing can be compared or proven: {message}"
+                said = f"Nothing can be compared or proven: {lacks(self.rooms.client, self.project, READ, message)}"
                 self.park_project(said, "forbidden")
             case Missing(message):
                 self.answered()

@@ -109,6 +109,15 @@ class LostRequests:
     def settled(self, one: LostRequest) -> None:
         self.requests.remove(one)
 
+    def look_again(self) -> None:
+        """Somebody cannot wait: all of them are due."""
+        for one in self.requests:
+            one.next_look = self.clock.monotonic()
+
+    def ends(self, drop_id: int, horizon: float) -> float | None:
+        """Seconds until none of a drop's lost requests can be at work any more."""
+        return max((max(0.0, horizon - self.age(one).total_seconds()) for one in self.of_drop(drop_id)), default=None)
+
     def next_due(self) -> float | None:
         return min((one.next_look for one in self.requests), default=None)
 

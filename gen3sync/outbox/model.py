@@ -5,6 +5,7 @@ Owns shapes only. Everything here is immutable, so it may travel between threads
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -41,10 +42,16 @@ class RowState(IntEnum):
     UNCHANGED = 12  # the commons held these values already
     REJECTED = 13
     SUPERSEDED = 14  # a newer arrival at the same path took its place before it was sent
+    WITHDRAWN = 15  # somebody took the drop back before it was sent
 
     @property
     def ended(self) -> bool:
         return self >= RowState.DONE
+
+
+def rows_said(number: int) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{number:,} {'row' if number == 1 else 'rows'}"
 
 
 OPEN_STATES = tuple(state for state in RowState if not state.ended)
@@ -52,16 +59,29 @@ OPEN_STATES = tuple(state for state in RowState if not state.ended)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a row is refused or waits: a type of error (the server's, or one of ours), the column, the sentence."""
+    """Why a row is refused or waits: a type of error (the server's, or one of ours), the column, the sentence.
+
+    `rule` is the sentence without the row's own value: rows with the same one are told together. `said` are the
+    commons' own words and `allowed` the values it would take; neither is kept for each row.
+    """
 
     type: str
     message: str
     column: str | None = None
     remedy: str = ""
+    rule: str = ""
+    said: str = ""
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def alike(self) -> tuple[str, str | None, str]:
+        """What rows refused for the same reason have in common."""
+        return self.type, self.column, self.rule or self.message
 
     def __str__(self) -> str:
-        where = f"{self.column}: " if self.column else ""
-        return f"{where}{self.message} {self.remedy}".strip()
+        column = self.column
+        named = column is None or re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.]\w)", self.message) is not None
+        return f"{'' if named else f'{column}: '}{self.message} {self.remedy}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,13 @@ from gen3sync.commons.replies import (
     TooLarge,
     Unauthorised,
 )
+from gen3sync.commons.sentences import missing_right
 from gen3sync.names import printable
 from gen3sync.outbox.model import Action, IndexedRow, Reason
 from gen3sync.pglower import pg_lower
+
+_LONG = 20_000
+"""Characters of a reason; lists of allowed values are long and wanted whole."""
 
 
 class Step(Enum):
@@ -117,6 +121,10 @@ def part_of(outcome: Outcome, rows: Sequence[IndexedRow]) -> Outcome:
 
 def _refused(rows: Sequence[IndexedRow], reply: Refused, *, is_file: bool) -> Outcome:
     at_fault = [entity for entity in reply.entities if entity.at_fault]
+    for entity in at_fault:
+        for error in entity.errors:
+            if missing_right(error.message) is not None:
+                return Outcome(Step.PARK_PROJECT, printable(error.message), "forbidden")
     found = _match(rows, at_fault)
     rejects = {row: reasons(entity) for row, entity in found.items()}
     if rejects:
@@ -134,7 +142,7 @@ def _refused(rows: Sequence[IndexedRow], reply: Refused, *, is_file: bool) -> Ou
 def reasons(entity: Entity) -> tuple[Reason, ...]:
     """The server's errors of one row, one for each column they are about."""
     return tuple(
-        Reason(error.type, printable(error.message, 2000), column)
+        Reason(error.type, printable(error.message, _LONG), column)
         for error in entity.errors
         if not error.internal
         for column in (error.keys or (None,))[:1]

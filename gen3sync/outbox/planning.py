@@ -243,6 +243,7 @@ class Planner:
                 return Noted(row, RowState.REJECTED, plan.action, detail_of(plan.problems))
             case Action.UNCHANGED if row.sent is not None:
                 # An earlier life, or a request whose answer was lost, wrote it; the comparison just proved it.
+                work.compared += 1
                 return Noted(row, RowState.DONE, row.sent, row.detail, plan.record_id)
             case Action.UNCHANGED:
                 return Noted(row, RowState.UNCHANGED, plan.action, {}, plan.record_id)

@@ -16,7 +16,7 @@ from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
-from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
+from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
@@ -112,7 +112,8 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
 def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence: Evidence) -> None:
     """200 and success, and yet the commons does not hold the values (GEN3.md, "It can say 200 and be wrong")."""
     work.failures += 1
-    text = f"the commons said success, but {len(rows)} rows are not stored as sent"
+    are = "is" if len(rows) == 1 else "are"
+    text = f"the commons said success, but {rows_said(len(rows))} {are} not stored as sent"
     lane.tell(work, EventLevel.WARNING, "false success", text)
     if rows[0].tries == 0:
         work.groups += 1

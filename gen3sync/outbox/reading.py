@@ -71,7 +71,7 @@ def _fault(problem: Problem) -> Reason:
 
 def detail_of(reasons: tuple[Reason, ...]) -> dict[str, Json]:
     """Reasons as the index keeps them."""
-    return {"why": [[r.type, r.message, r.column, r.remedy] for r in reasons]}
+    return {"why": [[r.type, r.message, r.column, r.remedy, *([r.rule] if r.rule else [])] for r in reasons]}
 
 
 def reasons_in(detail: dict[str, Json]) -> tuple[Reason, ...]:

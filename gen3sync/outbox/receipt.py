@@ -6,15 +6,16 @@ Pure but for reading the index and the journal. docs/reference/receipt.md docume
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from gen3sync.ledger.rows import Verdict
 from gen3sync.names import Project, printable
+from gen3sync.outbox.afterwards import only_compared, state_of
 from gen3sync.outbox.index import RowIndex
-from gen3sync.outbox.journal import ChunkRecord
-from gen3sync.outbox.model import Action, RowState
+from gen3sync.outbox.model import Action, RowState, rows_said
 from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
@@ -22,6 +23,9 @@ from gen3sync.outbox.work import Work
 SCHEMA = 1
 _GROUPS = 50
 _SHOWN_LINES = 20
+_RENAMED = 100
+_FAULTS = 3
+_DIFFERENT = 10_000
 
 
 def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
@@ -33,7 +37,7 @@ def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
     return {word: found[word] for word in _WORDS if found[word] or word in _ALWAYS}
 
 
-_WORDS = ("read", "created", "updated", "unchanged", "rejected", "superseded", "waiting")
+_WORDS = ("read", "created", "updated", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
 _ALWAYS = ("read", "created", "updated", "unchanged", "rejected")
 
 
@@ -47,6 +51,8 @@ def _word(state: RowState, action: Action | None) -> str:
             return "rejected"
         case RowState.SUPERSEDED:
             return "superseded"
+        case RowState.WITHDRAWN:
+            return "withdrawn"
         case _:
             return "waiting"
 
@@ -56,6 +62,8 @@ def verdict_of(work: Work, counts: dict[str, int], accepted: int) -> Verdict:
     if work.faults:
         return Verdict.REJECTED
     held = counts["created"] + counts["updated"] + counts["unchanged"]
+    if counts.get("withdrawn") or (work.withdrawn and not counts["read"]):
+        return Verdict.WITHDRAWN
     if counts.get("superseded"):
         return Verdict.SUPERSEDED
     if counts["rejected"]:
@@ -82,10 +90,11 @@ def compose(
     nodes: dict[str, Counter[str]] = {}
     for node, state, action, sent, number in index.tally(drop.id):
         nodes.setdefault(node or "?", Counter())[_word(state, sent or action)] += number
+    reasons, different = summary(index, work)
     return {
         "schema": SCHEMA,
         "verdict": verdict.value,
-        "reason": reason_of(work, verdict, counts, accepted),
+        "reason": reason_of(work, verdict, counts, accepted, reasons),
         "commons": commons,
         "submitter": submitter,
         "program": project.program,
@@ -101,11 +110,13 @@ def compose(
         "rows": counts,
         "nodes": {node: dict(found) for node, found in nodes.items()},
         "problems": [str(fault) for fault in work.faults],
-        "rejects": summary(index, drop.id),
+        "rejects": reasons,
+        "rejects_total": different,
         "erased": dict(work.erased),
         "links_not_removed": dict(work.links_not_removed),
         "existed_before": work.existed,
-        "renamed": [{"from": printable(old), "to": printable(new)} for old, new in work.renamed[:100]],
+        "renamed": [{"from": printable(old), "to": printable(new)} for old, new in work.renamed[:_RENAMED]],
+        "renamed_total": len(work.renamed),
         "mends": [
             {
                 "kind": m.kind.value,
@@ -118,16 +129,10 @@ def compose(
             }
             for m in (work.table.mends if work.table else ())
         ],
-        "chunks": [_chunk(work, chunk) for chunk in work.journal.chunks()],
+        "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in work.journal.chunks()],
         "verification": verification(work, index, counts, accepted),
         "versions": versions,
     }
-
-
-def _chunk(work: Work, chunk: ChunkRecord) -> dict[str, Any]:
-    """A request, with the state of its transaction as read back."""
-    state = work.states.get(chunk.document_name, chunk.transaction_state)
-    return {**asdict(chunk), "transaction_state": state}
 
 
 def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: int) -> dict[str, Any]:
@@ -136,7 +141,9 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
     weakest = next((proof for proof in reversed(Proof) if work.proofs[proof]), None)
     if weakest is None:
         proven = counts["created"] + counts["updated"] + counts["unchanged"]
-        weakest = Proof.VALUES if proven else None
+        weakest = (Proof.FULL if work.compared else Proof.VALUES) if proven else None
+    if weakest is Proof.FULL and only_compared(work):
+        weakest = Proof.VALUES
     if weakest in (Proof.NONE, Proof.TRANSACTION) and not accepted:
         weakest = Proof.VALUES
     return {
@@ -150,35 +157,66 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
     }
 
 
-def reason_of(work: Work, verdict: Verdict, counts: dict[str, int], accepted: int) -> str:
-    """One sentence for people."""
+def reason_of(
+    work: Work, verdict: Verdict, counts: dict[str, int], accepted: int, reasons: Sequence[dict[str, Any]] = ()
+) -> str:
+    """A sentence or two for people."""
     if work.faults:
-        return printable(str(work.faults[0]), 1000)
+        return printable(" ".join(str(fault) for fault in work.faults[:_FAULTS]), 2000)
     sent = counts["created"] + counts["updated"]
+    if verdict is Verdict.WITHDRAWN:
+        return _withdrawn(work, counts)
     if not sent and not counts["rejected"] and verdict is Verdict.LANDED:
         return "The commons already held all of it; nothing was sent."
-    parts = [
-        f"{counts[word]} {word}"
-        for word in ("created", "updated", "unchanged", "rejected", "superseded")
-        if counts.get(word)
-    ]
-    words = ", ".join(parts) or "no rows"
+    words = _counted(counts) or "no rows"
     if accepted:
         return f"accepted, unverified: {words}. {printable(work.proof_problem)}".strip()
-    return f"{words}."
+    more = len(reasons) - 1
+    why = f" {_group(reasons[0])}." if reasons else ""
+    return f"{words}.{why}" + (f" And {more} other reason{'s' if more > 1 else ''}." if more > 0 else "")
 
 
-def summary(index: RowIndex, drop_id: int) -> list[dict[str, Any]]:
-    """Equal reasons of refused rows taken together, the most frequent first."""
-    groups: dict[tuple[str, str | None, str], list[int]] = {}
+def _counted(counts: dict[str, int]) -> str:
+    words = ("created", "updated", "unchanged", "rejected", "superseded", "withdrawn")
+    return ", ".join(f"{counts[word]:,} {word}" for word in words if counts.get(word))
+
+
+def _withdrawn(work: Work, counts: dict[str, int]) -> str:
+    done = [f"{counts[word]:,} {word}" for word in ("created", "updated") if counts.get(word)]
+    if not done:
+        return f"{work.withdrawn} Nothing of it was sent."
+    return f"{work.withdrawn} Before that: {', '.join(done)}. These stay; the undo file says what can be taken back."
+
+
+def _group(reason: dict[str, Any]) -> str:
+    return f"{rows_said(reason['rows'])}: {printable(reason['message'].rstrip('.'), 300)}"
+
+
+def summary(index: RowIndex, work: Work) -> tuple[list[dict[str, Any]], int]:
+    """Equal reasons of refused rows taken together, the most frequent first, and how many different ones there are."""
+    lines: dict[tuple[str, str | None, str], list[int]] = {}
     numbers: Counter[tuple[str, str | None, str]] = Counter()
-    for row in index.rejected(drop_id):
+    remedies: dict[tuple[str, str | None, str], str] = {}
+    for row in index.rejected(work.id):
         for reason in reasons_in(row.detail):
-            key = (reason.type, reason.column, printable(reason.message, 1000))
+            key = reason.alike
             numbers[key] += 1
-            if len(groups) < 10_000 and len(lines := groups.setdefault(key, [])) < _SHOWN_LINES:
-                lines.append(row.line)
-    return [
-        {"rows": number, "type": key[0], "column": key[1], "message": key[2], "lines": groups.get(key, [])}
-        for key, number in numbers.most_common(_GROUPS)
-    ]
+            if len(lines) < _DIFFERENT and len(shown := lines.setdefault(key, [])) < _SHOWN_LINES:
+                shown.append(row.line)
+                remedies.setdefault(key, reason.remedy)
+    groups = []
+    for key, number in numbers.most_common(_GROUPS):
+        first = work.said.get(key)
+        groups.append(
+            {
+                "rows": number,
+                "type": key[0],
+                "column": key[1],
+                "message": printable(key[2], 1000),
+                "remedy": printable(remedies.get(key, ""), 1000),
+                "said": printable(first.said, 20_000) if first else "",
+                "allowed": list(first.allowed) if first else [],
+                "lines": lines.get(key, []),
+            }
+        )
+    return groups, len(numbers)

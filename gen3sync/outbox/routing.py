@@ -16,6 +16,7 @@ from gen3sync.files import folder_error, move, safe_name, unique_path
 from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox import snapshot
+from gen3sync.outbox.archive import leads_nowhere_else
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms, tell_ended
@@ -97,7 +98,7 @@ class Routing:
         return any(
             other.id > drop.id
             and (other.program, other.project) == (project.program, project.code)
-            and other.verdict not in (Verdict.REJECTED, Verdict.SUPERSEDED)
+            and other.verdict not in (Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
             for other in self.rooms.ledger.drops.recent(_RECENT)
         )
 
@@ -123,28 +124,32 @@ class Routing:
         name = printable(drop.path)
         reason = (
             f"Files that came later have gone to {found.project} before its way was known: sent now, it could put "
-            f"older values over newer ones. `gen3sync retry {name}` sends it all the same; or drop it again."
+            f"older values over newer ones. `gen3sync retry {name}` sends it all the same; delete it to withdraw it."
         )
         if said.error_class != _LATE:
             self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{name}: parked: {reason}", drop_id=drop.id)
         later = now + timedelta(seconds=LOOK_AGAIN)
         drops.update(drop.id, reason=reason, error_class=_LATE, next_attempt_at=later)
 
-    def end(self, drop: Drop, why: str) -> bool:
+    def end(self, drop: Drop, why: str, verdict: Verdict = Verdict.SUPERSEDED) -> bool:
         """Ends a drop without a way. Nothing of it was ever sent; its content is kept all the same."""
         parts = PurePosixPath(drop.path).parts[:-1]
         folder = self.rooms.settings.outbox.rejected / Path(*(safe_name(part) for part in parts))
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            leads_nowhere_else(self.rooms.settings.outbox.rejected, folder)
             kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
             move(self.rooms.state / drop.snapshot, kept)
         except OSError as error:
             _log.warning("%s", folder_error(f"{printable(drop.path)} cannot be put aside", error))
             return False
-        reason = f"{why} Its content is kept as {printable(kept)}."
-        text = f"{printable(drop.path)}: {reason}"
-        self.rooms.ledger.drops.update(drop.id, state=DropState.ENDED, verdict=Verdict.SUPERSEDED, reason=reason)
-        self.rooms.ledger.events.add(EventLevel.INFO, "superseded", text, drop_id=drop.id)
+        reason = f"{why} Nothing of it was sent. Its content is kept as {printable(kept)}."
+        text = f"{printable(drop.path)} was {verdict.value}: {reason}"
+        with self.rooms.ledger.together():
+            self.rooms.ledger.drops.update(
+                drop.id, state=DropState.ENDED, verdict=verdict, reason=reason, error_class="", next_attempt_at=None
+            )
+            self.rooms.ledger.events.add(EventLevel.INFO, verdict.value, text, drop_id=drop.id)
         tell_ended(self.rooms, self.rooms.ledger.drops.get(drop.id))
         self.unrouted.pop(drop.id, None)
         snapshot.discard(drop.snapshot, self.rooms.state)

@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
+from gen3sync.outbox.afterwards import ask_states
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.flow import Flow
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.model import Reason, RowState
+from gen3sync.outbox.model import Reason, RowState, rows_said
 from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, read_some
 from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Brake, Stage, Work
 
+FOR_PARENTS = "parents"
+"""Why a drop waits, in one word: rows of it lack a parent."""
 _AT_ONCE = 50
 """Drops that are archived side by side."""
 _UNSENT = (*(RowState.NEW, RowState.READY, RowState.WAITING, RowState.BEHIND, RowState.GUARDED, RowState.TRIED),)
@@ -58,7 +62,8 @@ class Steps:
 
     def _read(self, work: Work) -> None:
         lane = self.lane
-        if self.archive.composed(work):
+        if self.archive.composed(work) or (work.withdrawn and not work.requests):
+            lane.index.forget(work.id)
             work.stage = Stage.ARCHIVE
         else:
             read_some(lane.rooms, lane.index, work, lane.project, lane.rooms.catalog.dictionary())
@@ -77,7 +82,7 @@ class Steps:
 
     def _advance(self, work: Work, others: Sequence[Work]) -> bool:
         counts = self.lane.index.counts(work.id)
-        if work.brake is Brake.PULLED or work.superseded_by is not None:
+        if work.brake is Brake.PULLED or work.superseded_by is not None or work.withdrawn:
             self._cut_off(work)
         if counts[RowState.NEW]:
             return self._plan(work, others)
@@ -95,22 +100,52 @@ class Steps:
         self._tell_wait(work)
         return False
 
+    def let_go(self, work: Work) -> bool:
+        """Ends a drop that was taken back, as far as that needs nothing of the commons. True if something was done."""
+        if not work.withdrawn or work.parked or work.stage is Stage.GONE:
+            return False
+        if work.stage is Stage.WORK:
+            self._cut_off(work)
+            if not self._through(work):
+                return False
+            work.stage = Stage.ARCHIVE
+        return self.step(work)
+
     def _through(self, work: Work) -> bool:
         return not work.in_flight and not work.proving and self.lane.index.open_count(work.id) == 0
 
     def _tell_wait(self, work: Work) -> None:
-        """What a drop is waiting for, where rows wait for parents and nothing else is to be done."""
+        """What a drop is waiting for, where rows wait for parents or lost answers and nothing else is to be done."""
         counts = self.lane.index.counts(work.id)
-        if not counts[RowState.WAITING] or counts[RowState.WAITING] < self.lane.index.open_count(work.id):
+        idle = counts[RowState.WAITING] + counts[RowState.LOST] + counts[RowState.BEHIND]
+        if work.in_flight or work.proving or idle < self.lane.index.open_count(work.id):
             return
         if work.drop.state is DropState.WAITING and work.drop.reason:
+            return
+        if counts[RowState.LOST]:
+            self._tell_lost(work, counts[RowState.LOST])
+            return
+        if not counts[RowState.WAITING] or counts[RowState.BEHIND]:
             return
         row = next(self.lane.index.rows(work.id, RowState.WAITING))
         parents = ", ".join(printable(f"{node} {sid}") for node, sid in row.detail.get("waiting", ())[:3])
         number = counts[RowState.WAITING]
         rows = "1 row waits" if number == 1 else f"{number} rows wait"
         more = " and others" if number > 1 else ""
-        self.lane.put(work, DropState.WAITING, reason=f"{rows} for {parents or 'a parent'}{more}.")
+        reason = f"{rows} for {parents or 'a parent'}{more}."
+        self.lane.put(work, DropState.WAITING, reason=reason, error_class=FOR_PARENTS)
+
+    def _tell_lost(self, work: Work, number: int) -> None:
+        rooms = self.lane.rooms
+        left = self.lane.lost.ends(work.id, rooms.settings.commons.horizon)
+        if left is None:
+            return
+        reason = (
+            f"no answer came for {rows_said(number)}, so nobody knows yet whether they landed: the commons' log is "
+            "looked at again and again, and in the end the values tell."
+        )
+        known_at = rooms.clock.now() + timedelta(seconds=left)
+        self.lane.put(work, DropState.WAITING, reason=reason, error_class="lost", next_attempt_at=known_at)
 
     # --- plan
 
@@ -170,9 +205,9 @@ class Steps:
             columns.update(row.detail.get("erased", ()))
         shown = ", ".join(f"{column} ({n})" for column, n in sorted(columns.items())) or "columns that cannot be read"
         reason = (
-            f"blank cells would erase stored values in {number} rows: {shown}. "
+            f"blank cells would erase stored values in {rows_said(number)}: {shown}. "
             f"`gen3sync retry --erase {printable(work.drop.path)}` erases them; "
-            "or drop the file again with the values, or without these columns."
+            "or drop the file again with the values, or without these columns; or delete it to withdraw it."
         )
         self.lane.park(work, reason, "guard", None)
 
@@ -192,8 +227,8 @@ class Steps:
 
     def _cut_off(self, work: Work) -> None:
         """Nothing more of this drop is sent."""
-        if work.superseded_by is not None:
-            self.lane.index.end_all(work.id, _UNSENT, RowState.SUPERSEDED)
+        if work.withdrawn or work.superseded_by is not None:
+            self.lane.index.end_all(work.id, _UNSENT, RowState.WITHDRAWN if work.withdrawn else RowState.SUPERSEDED)
             return
         said = "Not sent: more than half of the first rows were refused, so the file seems to be a wrong one."
         reason = Reason("NOT_SENT", said, None, "Correct the refused rows and drop the file again.")
@@ -211,6 +246,9 @@ class Steps:
             ready = other.stage is Stage.ARCHIVE or (other.stage is Stage.WORK and self._through(other))
             if other is not work and not other.parked and ready:
                 works.append(other)
+        for one in works:
+            if one.compared and not self.archive.composed(one):
+                ask_states(lane, one)
         with lane.rooms.ledger.together():
             for one in works:
                 one.stage = Stage.ARCHIVE

@@ -134,7 +134,7 @@ class Watch:
             status = self._root.stat()
             observer.schedule(_Handler(self._root, self._marks, self._heard), str(self._root), recursive=True)
             observer.start()
-        except OSError as error:
+        except (OSError, RecursionError) as error:
             self.mode = "poll"
             self.problem = _limit(error)
             return
@@ -191,7 +191,9 @@ class Watch:
         self._worker.alive()
 
 
-def _limit(error: OSError) -> str:
+def _limit(error: OSError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "Folders in the outbox are nested too deeply to be watched, so new files are found by scanning."
     if error.errno == errno.ENOSPC:
         return (
             "The system has no inotify watches left, so new files are found by scanning. "

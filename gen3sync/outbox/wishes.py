@@ -55,6 +55,16 @@ def prepare(rooms: Rooms, drops: Iterable[Drop], *, erase: bool) -> list[int]:
     return ids
 
 
+def open_ones(rooms: Rooms, target: int | str | Path) -> list[Drop]:
+    """Drops that can still be taken back. Raises NotFoundError, UsageError."""
+    drops = meant(rooms, target)
+    for drop in drops:
+        if drop.state is DropState.ENDED:
+            undo = "Drop the undo file beside its receipt to write the values before back." if drop.receipt else ""
+            raise UsageError(f"Drop {drop.id} ({printable(drop.path)}) has ended already: {drop.verdict}.", undo)
+    return drops
+
+
 def ended(drops: Iterable[Drop]) -> list[Drop]:
     """Those to be sent again from the archive."""
     return [drop for drop in drops if drop.state is DropState.ENDED]

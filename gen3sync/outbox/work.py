@@ -92,6 +92,12 @@ class Work:
     """By line: rows whose requests were not answered though they went alone."""
     urls: int = 0
     """Rows with `urls`: they are sent and not read back."""
+    said: dict[tuple[str, str | None, str], Reason] = field(default_factory=dict)
+    """By what is equal in reasons: the first of each that the commons gave, with its own words."""
+    compared: int = 0
+    """Rows that were sent in an earlier life, or in a request whose answer was lost, and found stored by comparing."""
+    withdrawn: str = ""
+    """Why nothing more of it is sent: somebody took it back."""
 
     @property
     def id(self) -> int:

@@ -70,7 +70,7 @@ class Engine:
 
     def wake(self) -> dict[str, Any]:
         self.outbox.wake()
-        for lane in list(self.outbox._lanes.values()):
+        for lane in self.outbox._lanes._all():
             lane._call(lambda: None)  # a look at what has become due meanwhile
         return {}
 

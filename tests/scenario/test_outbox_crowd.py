@@ -177,9 +177,20 @@ def test_a_superseded_drop_waits_for_its_own_missing_answer_after_a_restart(benc
     assert bench.crash("send: answered")
     bench.drop("one.tsv", subjects("P1 S1 female human"))
     bench.once()
-    papers = [bench.receipt("one.tsv"), bench.receipt("one-2.tsv")]
-    assert [paper["rows"].get("superseded", 0) for paper in papers] == [0, 0] or papers[0]["chunks"][0][
-        "state"
-    ] == "answer lost, landed"
+    first, second = bench.receipt("one.tsv"), bench.receipt("one-2.tsv")
+    # Killed after the answer and before its proof: what was sent is compared, not given up for superseded.
+    assert (first["verdict"], first["rows"]["created"], "superseded" in first["rows"]) == ("landed", 1, False)
+    [chunk] = first["chunks"]
+    assert (chunk["state"], chunk["transaction_state"]) == ("answer lost, landed", "SUCCEEDED")
+    assert first["verification"]["method"] == "transaction and values"
+    assert (second["verdict"], second["rows"]["updated"]) == ("landed", 1)
     [record] = bench.sandbox.records("DEV-test", "subject")
     assert record["sex"] == "female"
+
+
+def test_killed_while_an_original_with_a_long_name_is_set_aside(bench: Bench) -> None:
+    path = bench.drop("ä" * 125 + ".tsv", subjects("P1 S1 male human"))
+    assert bench.crash("archive: original aside")
+    assert bench.once().ended[-1].path.endswith(path.name)
+    assert not list(bench.outbox.rglob("*taken*"))
+    assert not path.exists()

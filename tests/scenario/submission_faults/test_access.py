@@ -75,7 +75,7 @@ def test_our_clock_is_set_while_a_request_is_lost(single: Story, seconds: int) -
     with single.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, single.running() as days:
         single.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
         single.drop("subject.tsv", subjects(*persons(4)))
-        days.hears("no answer", pace=0.2)
+        days.hears("not known whether", pace=0.2)
         single.time.jump(seconds)
         single.time.advance(30)
         looks = len([r for r in single.sandbox.requests if "graphql" in r.path])

@@ -22,7 +22,7 @@ def test_an_error_before_the_commit(story: Story, status: int) -> None:
     story.sandbox.faults.kill(Point.BEFORE_COMMIT, how=status, **PUT)
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
-        days.hears(f"no answer to a request with 4 rows: The commons answered {status}")
+        days.hears(f"not known whether a request with 4 rows landed: The commons answered {status}")
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
     first, *_, last = story.says("subject.tsv")["chunks"]

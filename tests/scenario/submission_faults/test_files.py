@@ -387,3 +387,13 @@ def test_names_that_would_trick_a_terminal(story: Story) -> None:
 
 def _sha(text: str | bytes) -> str:
     return hashlib.sha256(text if isinstance(text, bytes) else text.encode()).hexdigest()
+
+
+def test_a_name_as_long_as_can_be(tmp_path: Path, sandbox: Sandbox) -> None:
+    story = Story(tmp_path, sandbox)
+    name = "ä" * 125 + ".tsv"
+    story.drop(name, subjects(*persons(2)))
+    [drop] = story.goes()
+    assert drop.verdict is LANDED
+    assert not any("cannot be removed" in text for text in story.events())
+    story.whole(*names(2))

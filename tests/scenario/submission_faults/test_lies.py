@@ -132,7 +132,7 @@ def test_a_504_is_not_a_no(story: Story) -> None:
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
         days.until(lambda: days.ledger.requests.unsettled() and hold.fault.waiting, "a lost request", pace=0.2)
-        days.hears("no answer to a request with 4 rows", pace=0)
+        days.hears("not known whether a request with 4 rows landed", pace=0)
         days.passes(60)
         hold.release()
         [drop] = days.ended()
@@ -229,6 +229,6 @@ def test_success_and_yet_nothing_stored(story: Story) -> None:
         story.sandbox.sql_delete("DEV-test", "subject", "P1")
         hold.release()
         [drop] = days.ended()
-        assert any("said success, but 1 rows are not stored as sent" in text for text in days.told())
+        assert any("said success, but 1 row is not stored as sent" in text for text in days.told())
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 2)
     story.whole("P0", "P1", writes=2)

@@ -76,7 +76,7 @@ def test_broken_after_the_body_was_read(story: Story, point: Point, how: str) ->
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
         days.stored(4)
-        days.hears("no answer to a request with 4 rows")
+        days.hears("not known whether a request with 4 rows landed")
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"], len(story.puts())) == (Verdict.LANDED, 4, 1)
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["answer lost, landed"]

@@ -113,7 +113,7 @@ def test_a_drop_behind_a_lost_answer_waits_for_its_fate(story: Story) -> None:
     with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
         story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
         story.drop("a.tsv", subjects("P0 S1 male human"))
-        days.hears("no answer", pace=0.2)
+        days.hears("not known whether", pace=0.2)
         story.drop("b.tsv", subjects("P0 S1 male dog"))
         days.arrived(2, pace=0.2)
         days.passes(30)

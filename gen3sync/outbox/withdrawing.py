@@ -1,0 +1,76 @@
+"""Drops that somebody takes back: by deleting the file of one that waits, or by its name.
+
+Owns when a file that is gone means that. Ending a drop is its lane's work, or `routing.py`'s where it has no way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gen3sync.ledger.rows import Drop, DropState, Verdict
+from gen3sync.names import Project
+from gen3sync.outbox.archive import clear_original
+from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.routing import Routing
+from gen3sync.outbox.steps import FOR_PARENTS
+
+_ROOT = "outbox root"
+DELETED = "Its file was deleted or moved away from the outbox."
+
+
+@dataclass
+class Withdrawing:
+    """Used by the outbox's thread. `hand_on` tells the lane of a drop.
+
+    1. A file that is deleted while its drop waits for a person, for an outside change or for parents takes the drop
+       back. While it is being sent it is too late: what was taken lands.
+    2. That all files seem to be gone because the outbox itself is (an unmounted share) takes nothing back.
+    """
+
+    rooms: Rooms
+    routing: Routing
+    hand_on: Callable[[Drop, str], None]
+    _root: tuple[int, int] | None = None
+
+    def same_root(self, root: tuple[int, int] | None) -> bool:
+        """Whether the outbox (device and inode) is the folder that was looked at last, also in an earlier life."""
+        if self._root is None:
+            noted = self.rooms.ledger.notes.get(_ROOT)
+            self._root = (int(noted[0]), int(noted[1])) if noted else None
+        same = root is not None and root == self._root
+        if not same and root is not None:
+            self._root = root
+            self.rooms.ledger.notes.set(_ROOT, list(root))
+        return same
+
+    def still_there(self, folder: Path) -> bool:
+        """The same for a look between two scans."""
+        try:
+            status = folder.stat()
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._root
+
+    def gone(self, drop: Drop) -> None:
+        """The file of an open drop is no longer in the outbox."""
+        if drop.id in self.routing.unrouted or self._waits(self.rooms.ledger.drops.get(drop.id)):
+            self.take_back(drop, DELETED)
+
+    def take_back(self, drop: Drop, why: str) -> None:
+        """Nothing more of the drop is sent."""
+        if drop.id not in self.routing.unrouted:
+            self.hand_on(drop, why)
+        else:
+            mark = Journal((self.rooms.state / drop.snapshot).parent).fingerprint()
+            if self.routing.end(drop, why, Verdict.WITHDRAWN):
+                clear_original(self.rooms, drop, mark)
+
+    def _waits(self, drop: Drop) -> bool:
+        if drop.state is DropState.PARKED or (drop.state is DropState.WAITING and drop.error_class == FOR_PARENTS):
+            return True
+        parked = {Project(one.program, one.project) for one in self.rooms.ledger.projects.all()}
+        idle = drop.state is not DropState.ENDED
+        return idle and Project(drop.program or "", drop.project or "") in parked
