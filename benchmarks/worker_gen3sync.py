@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,15 @@ class House:
         self.inbox = Inbox(settings, client, catalog, self.ledger, clock)
         self._started = False
 
-    def warm(self) -> dict[str, Any]:
-        """Knows what a daemon that has run for a while knows: token, rights, projects, dictionary."""
+    def warm(self, mirrors: Sequence[str]) -> dict[str, Any]:
+        """Knows what a daemon that has run for a while knows: token, rights, projects, dictionary; and of the project
+        what it follows already, `mirrors`."""
         self.catalog.dictionary()
         readable = self.catalog.readable()
         for project in readable[:1]:
             signature(self.client, project, [])  # a sandbox builds its GraphQL schema at the first question
+        if mirrors:
+            self.inbox.run_once(mirrors)
         return {"projects": len(readable)}
 
     def submit(self, file: Path, project: Project) -> dict[str, Any]:
@@ -66,10 +70,10 @@ class House:
             "counts": dict(drop.counts),
         }
 
-    def pull(self) -> dict[str, Any]:
-        found = self.inbox.run_once()
+    def pull(self, mirrors: Sequence[str]) -> dict[str, Any]:
+        found = self.inbox.run_once(mirrors or None)
         return {
-            "outcomes": [str(one.outcome) for one in found],
+            "outcomes": {one.mirror: str(one.outcome) for one in found},
             "rows": sum(one.rows or 0 for one in found),
             "bytes": sum(one.bytes or 0 for one in found),
             "reasons": [one.reason for one in found],
@@ -104,9 +108,9 @@ def main() -> None:
             case "submit":
                 answer = house.submit(Path(asked["file"]), Project.parse(asked["project"]))
             case "warm":
-                answer = house.warm()
+                answer = house.warm(asked.get("mirrors") or ())
             case _:
-                answer = house.pull()
+                answer = house.pull(asked.get("mirrors") or ())
         if profile is not None:
             profile.disable()
             profile.dump_stats(asked["profile"])

@@ -22,18 +22,19 @@ from gen3sync.config import Settings
 from gen3sync.errors import Gen3SyncError, NotFoundError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import guards
+from gen3sync.inbox.decide import Round
 from gen3sync.inbox.detect import Why
 from gen3sync.inbox.export import StoppedError
 from gen3sync.inbox.following import Following, Group
 from gen3sync.inbox.held import Holding
 from gen3sync.inbox.jobs import Jobs
+from gen3sync.inbox.knowing import address, may_query, version
 from gen3sync.inbox.memory import Memory
-from gen3sync.inbox.outcomes import version_of
 from gen3sync.inbox.plan import Mirror, select
 from gen3sync.inbox.proof import Prover, Told
 from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.refresh import Refresher
-from gen3sync.inbox.rounds import Result, Round, Rounds
+from gen3sync.inbox.rounds import Result, Rounds
 from gen3sync.inbox.state import InboxStatus, inbox_status
 from gen3sync.inbox.work import sweep
 from gen3sync.ledger import EventLevel, Ledger, Outcome, Refresh
@@ -72,7 +73,7 @@ class Inbox:
         copies = settings.state.path / "mirrors"
         sweep(copies)
         self._memory = Memory(ledger, observer)
-        self._folder = Folder(settings.inbox.path, _address(client))
+        self._folder = Folder(settings.inbox.path, address(client))
         horizon = timedelta(seconds=settings.commons.horizon)
         prover = Prover(client, clock, settings.commons.deadline, self._stop.is_set)
         holding = Holding(copies)
@@ -98,8 +99,8 @@ class Inbox:
             parallel=settings.inbox.parallel,
             horizon=horizon,
             full_every=timedelta(seconds=settings.inbox.full_every),
-            may_query=lambda project: _may_query(catalog, project),
-            version=lambda: _version(catalog),
+            may_query=lambda project: may_query(catalog, project),
+            version=lambda: version(catalog),
             worker=worker,
         )
         self._following = Following(settings.inbox, catalog, self._memory, self._folder)
@@ -286,25 +287,3 @@ class Inbox:
         except OSError as error:
             raise folder_error(f"The inbox {self._folder.root} cannot be used", error) from error
         self._ledger.notes.set(f"inbox:marked:{self._folder.root}", True)
-
-
-def _address(client: CommonsClient) -> str:
-    try:
-        return client.url
-    except Gen3SyncError:
-        return ""
-
-
-def _may_query(catalog: Catalog, project: Project) -> bool:
-    try:
-        rights = catalog.permissions()
-    except Gen3SyncError:
-        return True
-    return not rights.known or rights.may_query(project)
-
-
-def _version(catalog: Catalog) -> str | None:
-    try:
-        return version_of(catalog.dictionary())
-    except Gen3SyncError:
-        return None

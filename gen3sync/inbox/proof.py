@@ -60,17 +60,19 @@ class Prover:
         self,
         project: Project,
         node: str,
-        seen: Callable[[], Signature | None],
+        seen: Callable[[int], Signature | None],
         copy: Copy,
         told: Told,
         met: Met,
     ) -> Proven:
-        """Fills `copy`; `met` hears of records that come by id. `seen` tells the signature read before.
+        """Fills `copy`; `met` hears of records that come by id. `seen` tells, given the number of records,
+        the signature to be remembered.
 
         Raises NotDoneError, StoppedError, sqlite3.Error, and what `met` raises.
         """
         self._read(project, node, copy, told, met)
-        rows, before = len(copy), seen()
+        rows = len(copy)
+        before = seen(rows)
         if not rows and before is None:  # with a signature the project itself was seen
             self._exists(project)
         return Proven(rows, tuple(copy.doubled), self._counted(project, node, before, rows))

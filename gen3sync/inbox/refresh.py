@@ -91,7 +91,7 @@ class Refresher:
             try:
                 return Done(self._refreshed(task, started, told))
             except NotDoneError as error:
-                before = task.seen()
+                before = task.asked()
                 tried = before.of(task.node) if before is not None else None
                 if error.failure is not None:
                     tried = ""  # not the mirror's fault: how long to wait is said by the commons being unwell
@@ -138,7 +138,7 @@ class Refresher:
             ended = []
             # Mirrors that are looked at apart may have waited for other transactions; this export covers the same.
             known = self._memory.of(task.mirrors[0]).known
-            known = detect.after_export(known, task.seen(), task.node, work.started, horizon=self._horizon)
+            known = detect.after_export(known, task.seen(proven.rows), task.node, work.started, horizon=self._horizon)
             for mirror in task.mirrors:
                 made = self._render(work, mirror, copy)
                 keep_view(copy, mirror.name, made, written_with(work.version, mirror))

@@ -1,6 +1,6 @@
 """A round: the mirrors of one project looked at together, with one question to the commons.
 
-Asks for the project's signature, decides for each mirror (`detect`), and hands what must be exported to `refresh`, a
+Asks for the project's signature, decides for each mirror (`decide`), and hands what must be exported to `refresh`, a
 few at once. Leaves to others: when a round is due (`inbox`).
 """
 
@@ -16,49 +16,25 @@ from datetime import datetime, timedelta
 from gen3sync.clock import Clock
 from gen3sync.commons import replies
 from gen3sync.commons.client import CommonsClient
-from gen3sync.commons.journal import Journal, journal
 from gen3sync.files import folder_error
-from gen3sync.inbox import detect, guards
+from gen3sync.inbox import detect
+from gen3sync.inbox.decide import Decider, Round
 from gen3sync.inbox.detect import Known, Signature, Why
-from gen3sync.inbox.held import Holding, later
-from gen3sync.inbox.look import BLIND_FOR, Looked, Looker
-from gen3sync.inbox.memory import Memory, Past
-from gen3sync.inbox.outcomes import written_with
+from gen3sync.inbox.held import Holding
+from gen3sync.inbox.look import Looked, Looker
+from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.proof import Told
-from gen3sync.inbox.publish import Folder, Standing
+from gen3sync.inbox.publish import Folder
 from gen3sync.inbox.refresh import Done, Refresher
-from gen3sync.inbox.touch import MOST_TRANSACTIONS, names_all, waited_for, worth_asking
 from gen3sync.inbox.work import Task
-from gen3sync.ledger import EventLevel, Outcome, Refresh
+from gen3sync.ledger import EventLevel, Refresh
 from gen3sync.life import Workers, resting, unwatched
 from gen3sync.names import Project
 
 log = logging.getLogger(__name__)
 
-BLIND_EVERY = timedelta(seconds=BLIND_FOR)
-# A mirror that changes all the time is exported so seldom that it takes a tenth of the time at most.
-PACE = 10
-# CHANGED is held to it where a few records will not do: see `Task.paced`.
-_PACED = (Why.SETTLED, Why.BLIND)
 _PATCHED = {Why.CHANGED}
-# How long a mirror that could not be published rests while its signature stays the same.
-_PAUSES = {Outcome.GUARDED: timedelta(hours=1), Outcome.FAILED: timedelta(minutes=5)}
-# Not needed for a file that is old when the node's copy is not.
-_OF_RECORDS = (Why.CHANGED, Why.SETTLED, Why.FULL)
-_AT_HAND = (Why.UNCHANGED, Why.CHANGED)
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What to look at. `asked`: a person or our own submission wants it exported; `report`: and to hear of each mirror,
-    so nothing is left out for being too soon."""
-
-    project: Project
-    mirrors: tuple[Mirror, ...]
-    asked: Why | None = None
-    accept: bool = False
-    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +72,14 @@ class Rounds:
         version: Callable[[], str | None],
         worker: Workers = unwatched,
     ) -> None:
-        self._client = client
         self._memory = memory
         self._folder = folder
         self._refresher = refresher
-        self._holding = holding
         self._clock = clock
-        self._horizon = horizon
-        self._full_every = full_every
         self._looker = Looker(client, memory, clock, may_query)
-        self._version = version
+        self._decider = Decider(
+            client, memory, folder, holding, clock, horizon=horizon, full_every=full_every, version=version
+        )
         self._worker = worker
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="gen3sync-export")
 
@@ -116,7 +90,7 @@ class Rounds:
 
     def _run(self, it: Round, told: Told) -> Result:
         since = self._clock.now()
-        surely = {mirror: self._in_any_case(mirror, it) for mirror in it.mirrors}
+        surely = {mirror: self._decider.in_any_case(mirror, it) for mirror in it.mirrors}
         with self._begun(it, surely, since, told) as (begun, asking):
             looked = self._looker.look(it.project, sorted({mirror.node for mirror in it.mirrors}))
             if looked.seen is not None and looked.seen.ok == asking.counted:
@@ -165,14 +139,14 @@ class Rounds:
         wanted: dict[str, list[tuple[Mirror, Why]]] = {}
         paced: set[str] = set()
         for mirror, sure in surely.items():
-            match self._why(mirror, sure, looked, it, since):
+            match self._decider.why(mirror, sure, looked, it, since):
                 case None:
                     continue
-                case Why.CHANGED if self._paced(mirror, it):
+                case Why.CHANGED if self._decider.paced(mirror, it):
                     paced.add(mirror.node)
                     wanted.setdefault(mirror.node, []).append((mirror, Why.CHANGED))
                 case Why.UNCHANGED if seen is not None:
-                    unchanged.append((mirror, detect.after_look(self._known(mirror, seen), seen, since)))
+                    unchanged.append((mirror, detect.after_look(self._decider.known(mirror, seen), seen, since)))
                 case why:
                     wanted.setdefault(mirror.node, []).append((mirror, why))
         refreshes = list(self._unchanged(unchanged, since, it))
@@ -181,7 +155,9 @@ class Rounds:
             log.warning("the commons went back", extra={"project": str(it.project)})
             self._memory.tell(EventLevel.WARNING, "backwards", text)
         changed = {node: [m for m, _ in each] for node, each in wanted.items() if {why for _, why in each} == _PATCHED}
-        few, journal = self._journal(it.project, changed, seen, looked.early) if seen is not None else (set(), None)
+        few, journal = (
+            self._decider.journal(it.project, changed, seen, looked.early) if seen is not None else (set(), None)
+        )
         tasks = [
             Task(
                 it.project,
@@ -218,114 +194,3 @@ class Rounds:
         except OSError as error:
             log.warning("%s", folder_error(f"An index of {it.project} cannot be written", error).what)
         return self._memory.finished_all(rows) if rows else ()
-
-    def _in_any_case(self, mirror: Mirror, it: Round) -> Why | None:
-        """Why to export the mirror whatever the commons says of changes."""
-        success = self._memory.of(mirror).success
-        if success is None or self._standing(mirror, success.sha256) is not Standing.INTACT:
-            return Why.FIRST
-        if it.asked is Why.ASKED:
-            return Why.ASKED
-        version = self._version()
-        if version is not None and written_with(version, mirror) != success.dictionary_version:
-            return Why.DICTIONARY
-        return None
-
-    def _why(self, mirror: Mirror, sure: Why | None, looked: Looked, it: Round, since: datetime) -> Why | None:
-        """Why to export the mirror; UNCHANGED, or None when nothing can be said and it is too soon to export."""
-        past, seen = self._memory.of(mirror), looked.seen
-        now = self._clock.now()
-        if not it.report and past.tried == (seen.of(mirror.node) if seen is not None else None):
-            # It was held back, or failed, and the commons still says the same: no need to try each time.
-            outcome = past.last.outcome if past.last is not None else None
-            if outcome in _PAUSES and _within(_PAUSES[outcome], past.tried_at, now) and not self._back(past):
-                return None
-        if sure is not None:
-            return sure
-        why = self._decide(past.known, seen, mirror.node, now)
-        refreshed = past.known.refreshed_at
-        if why is Why.BACKWARDS and refreshed is not None and since < refreshed <= now:
-            return None  # another look was later than this one
-        if why in _OF_RECORDS:
-            why = self._at_hand(mirror, why, seen, now)
-        blind = why is Why.BLIND and not it.report and it.asked is not Why.TOUCHED
-        if blind and (looked.waits or _within(BLIND_EVERY, past.exported_at, now)):
-            return None
-        if why in _PACED and self._paced(mirror, it):
-            return None
-        return why
-
-    def _at_hand(self, mirror: Mirror, why: Why, seen: Signature | None, now: datetime) -> Why:
-        """`why` as the node's copy makes it, which is newer than the file when another mirror of it was refreshed."""
-        held = self._holding.of(mirror.project, mirror.node)
-        past = self._memory.of(mirror)
-        if held is None or (why is Why.SETTLED and not detect.covers(held.known, past.known, horizon=self._horizon)):
-            return why
-        if held.shows(mirror, past.success):
-            return self._decide(later(past.known, held.known), seen, mirror.node, now)
-        return Why.CHANGED if self._decide(held.known, seen, mirror.node, now) in _AT_HAND else why
-
-    def _decide(self, known: Known, seen: Signature | None, node: str, now: datetime) -> Why:
-        return detect.decide(known, seen, node, now, horizon=self._horizon, full_every=self._full_every)
-
-    def _known(self, mirror: Mirror, seen: Signature | None) -> Known:
-        """What is remembered of the file, also from looks at other mirrors of the node if it shows what they show."""
-        past = self._memory.of(mirror)
-        if seen is None or self._decide(past.known, seen, mirror.node, self._clock.now()) is Why.UNCHANGED:
-            return past.known
-        held = self._holding.of(mirror.project, mirror.node)
-        shows = held is not None and held.shows(mirror, past.success)
-        return later(past.known, held.known) if held is not None and shows else past.known
-
-    def _back(self, past: Past) -> bool:
-        """Whether it was held back because the inbox was not mounted, and the inbox is there again."""
-        reason = past.last.reason if past.last is not None else ""
-        return reason.startswith(str(guards.unmounted(self._folder.root))) and self._folder.mounted
-
-    def _paced(self, mirror: Mirror, it: Round) -> bool:
-        """What is exported often and takes long would keep the commons busy."""
-        past = self._memory.of(mirror)
-        wished = it.report or it.asked is not None
-        return not wished and _within(PACE * past.took, past.exported_at, self._clock.now())
-
-    def _journal(
-        self, project: Project, changed: Mapping[str, Sequence[Mirror]], seen: Signature, early: Journal | None
-    ) -> tuple[set[str], Journal | None]:
-        """The nodes for which a few records may do, and what was written since they were refreshed: one question for
-        all of them, and none where `early`, which came with the signature, tells it."""
-        few: set[str] = set()
-        known: list[Known] = []
-        for node, mirrors in changed.items():
-            bases = [self._base(mirror, seen) for mirror in mirrors]
-            asks = [each for each in bases if each.signature != seen.of(node)]
-            if all(worth_asking(each, seen, node) for each in asks):
-                few.add(node)
-                known += asks
-        if not known:
-            return few, None
-        if early is not None and all(names_all(each, seen, early) for each in known):
-            return few, early
-        late = frozenset[int]().union(*(waited_for(each, seen) for each in known))
-        if len(late) > MOST_TRANSACTIONS:
-            return few, None
-        told = journal(self._client, project, max(seen.ok - (each.ok or 0) for each in known), late)
-        if isinstance(told, Journal):
-            return few, told
-        log.info("the log cannot be read: %s", told.message, extra={"project": str(project)})
-        return few, None
-
-    def _base(self, mirror: Mirror, seen: Signature) -> Known:
-        """What is remembered of the records that a few are to be put into."""
-        held = self._holding.of(mirror.project, mirror.node)
-        shows = held is not None and held.shows(mirror, self._memory.of(mirror).success)
-        return self._known(mirror, seen) if held is None or shows else held.known
-
-    def _standing(self, mirror: Mirror, sha256: str | None) -> Standing:
-        try:
-            return self._folder.standing(mirror, sha256)
-        except OSError:
-            return Standing.EDITED  # what cannot be read cannot be trusted; publishing will say what is wrong
-
-
-def _within(span: timedelta, since: datetime | None, now: datetime) -> bool:
-    return since is not None and timedelta() <= now - since < span

@@ -44,9 +44,18 @@ class Task:
     paced: bool = False
     asking: Future[Signature | None] | None = None
 
-    def seen(self) -> Signature | None:
-        """The signature to be remembered of an export. Waits for it."""
+    def asked(self) -> Signature | None:
+        """The signature, whichever way it was asked for. Waits for it."""
         return self.before if self.asking is None else self.asking.result()
+
+    def seen(self, rows: int) -> Signature | None:
+        """The signature to be remembered of an export of so many records. Waits for it.
+
+        One that was asked for meanwhile may count what was stored after the export had read, and is logged later yet.
+        """
+        found = self.asked()
+        together = self.asking is not None
+        return None if together and found is not None and found.count(self.node) != rows else found
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gen3sync.clock import ManualClock, SystemClock
+from gen3sync.inbox.decide import Round
 from gen3sync.inbox.detect import Why
-from gen3sync.inbox.rounds import Round
 from gen3sync.ledger import Outcome
 from gen3sync.sandbox.faults import Hold, Point
 from gen3sync.sandbox.sandbox import Sandbox

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gen3sync.clock import SystemClock
-from gen3sync.inbox.rounds import Round
+from gen3sync.inbox.decide import Round
 from gen3sync.ledger import Outcome, Refresh
 from tests.scenario.inbox_house import TEST, House, house, study, subjects
 from tests.scenario.test_inbox_delta import fetches, node_exports
