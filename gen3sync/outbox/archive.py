@@ -134,8 +134,8 @@ class Archive:
         rejected = paper["verdict"] in (Verdict.REJECTED.value, Verdict.WITHDRAWN.value)
         root = settings.rejected if rejected else settings.sent
         folder = root / self._folder(work)
-        folder.mkdir(parents=True, exist_ok=True)
-        return leads_nowhere_else(root, folder)
+        leads_nowhere_else(root, folder).mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _moved(self, work: Work, paper: dict[str, Any]) -> Path:
         """Moves snapshot and papers to where people look for them; returns the archived file."""

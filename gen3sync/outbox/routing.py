@@ -136,8 +136,7 @@ class Routing:
         parts = PurePosixPath(drop.path).parts[:-1]
         folder = self.rooms.settings.outbox.rejected / Path(*(safe_name(part) for part in parts))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            leads_nowhere_else(self.rooms.settings.outbox.rejected, folder)
+            leads_nowhere_else(self.rooms.settings.outbox.rejected, folder).mkdir(parents=True, exist_ok=True)
             kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
             move(self.rooms.state / drop.snapshot, kept)
         except OSError as error:
