@@ -220,7 +220,7 @@ class MetricsSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """Messages to people who are not looking, by mail, chat or webhook. Needs `pip install 'gen3sync[notify]'`."""
+    """Messages to people who are not looking, by mail, chat or webhook. Needs the extra `notify`."""
 
     urls: tuple[SecretAddress, ...] = _key(
         "Where messages go: addresses as apprise writes them. They hold secrets: better in `urls_file`.",

@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -34,6 +35,7 @@ from gen3sync.daemon.vigil import Vigil, begin_life, end_life
 from gen3sync.errors import ExitCode, FolderError, Gen3SyncError, LedgerError, LockedError
 from gen3sync.files import folder_error, write_atomic
 from gen3sync.health import judge
+from gen3sync.notify.teller import Teller, name_of
 from gen3sync.status import FILE, DaemonState, Status
 from gen3sync.systemd import Notifier
 
@@ -45,6 +47,8 @@ PUBLISH = 15.0
 """Seconds after which status.json is written even when nothing happened."""
 STOP_WITHIN = 60.0
 """Seconds for work in flight when asked to stop."""
+LAST_WORDS = 5.0
+"""Seconds at the end for messages that wait; the rest is sent after the next start."""
 
 
 class Daemon:
@@ -74,6 +78,7 @@ class Daemon:
         self._busy = False
         self._recall = Recall()
         self._rooms: Rooms
+        self._teller: Teller
         self._orders: Orders
 
     def run(self) -> ExitCode:
@@ -170,6 +175,7 @@ class Daemon:
             raise
         self._rooms = rooms
         self._recall = Recall()
+        self._teller = Teller(settings.notify, rooms.ledger, self._clock, self._env, name_of(settings.path))
         self._orders = Orders(rooms)
 
     def _take_new_settings(self) -> None:
@@ -214,6 +220,7 @@ class Daemon:
         parts = (self._vigil.problem, self._problem, *self._gone.values(), self._port.problem)
         problem = "; ".join(part for part in parts if part)
         live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
+        live = replace(live, notify=self._teller.status())
         status = gather(self._rooms.ledger, live, now, self._recall, self._clock.monotonic())
         self._published = self._clock.monotonic()
         # While drops are on their way their progress is worth telling each second, though the ledger stands still.
@@ -225,6 +232,7 @@ class Daemon:
         except OSError as error:
             # Telling must not stop the work it tells of; the age of the file shows that something is wrong.
             log.warning("%s", folder_error("The status cannot be written", error).what)
+        self._teller.hear(status)
         line = self._line(status)
         if line != self._said:
             self._said = line
@@ -262,6 +270,7 @@ class Daemon:
         if last_words:
             self._state = DaemonState.STOPPED
             self._publish()
+        self._teller.stop(LAST_WORDS)
         self._rooms.close()
         return clean
 

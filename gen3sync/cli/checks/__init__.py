@@ -115,7 +115,18 @@ class Report:
         return bool(self.skipped) or any(finding.level is Level.FAIL for finding in self.findings)
 
 
-ORDER = ("configuration", "folders", "watches", "metrics", "credentials", "commons", "clock", "permissions", "nodes")
+ORDER = (
+    "configuration",
+    "folders",
+    "watches",
+    "metrics",
+    "notify",
+    "credentials",
+    "commons",
+    "clock",
+    "permissions",
+    "nodes",
+)
 
 
 def examine(site: Site, names: tuple[str, ...] = ORDER) -> Iterator[Report]:

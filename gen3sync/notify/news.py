@@ -1,0 +1,250 @@
+"""What is worth telling: the difference between what was known and how things are now. Pure.
+
+A thing is told once, when it begins, and once more when a person need not care any longer. `Seen` remembers what was
+told; it is plain enough to be kept in the ledger, so that a restart tells nothing twice. Told are names, numbers and
+what to do; no cell of anybody's file leaves the machine this way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from gen3sync.config.choices import News
+from gen3sync.ledger import Event, EventLevel
+from gen3sync.names import printable
+from gen3sync.status import DropStatus, EndedStatus, MirrorStatus, Status, moment
+
+KEY_DAYS = (7, 3, 1)
+"""Days before a key's end at which it is told; 0, when it has ended, as well."""
+SILENT = 900.0
+"""Seconds a commons may stay silent before anybody is told: it is restarted now and then."""
+_VERDICTS = frozenset({"landed", "partly", "rejected", "superseded", "withdrawn", "unverified"})
+_REFUSED = frozenset({"partly", "rejected", "unverified"})
+_LONGEST = 1000
+_MOST_PARKED = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. `good`: what was told before is over."""
+
+    news: News
+    text: str
+    good: bool = False
+
+
+_Part = tuple[list[Notice], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was told of what still is."""
+
+    parked: Mapping[str, str] = field(default_factory=dict)
+    """Number of the drop, and of its reason what makes it another one."""
+    projects: tuple[str, ...] = ()
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    """`guarded` or `stale`, by file."""
+    unknown: tuple[str, ...] = ()
+    """What keeps mirrors from being known."""
+    key: str | None = None
+    key_days: int | None = None
+    key_problem: bool = False
+    problems: tuple[str, ...] = ()
+    """What is wrong with the daemon itself."""
+    silent: bool = False
+    """The commons does not answer."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Seen:
+        """What an older or newer gen3sync wrote is read as far as it is understood."""
+        known = data if isinstance(data, dict) else {}
+        made: dict[str, Any] = {name: known[name] for name in cls.__dataclass_fields__ if name in known}
+        made |= {name: tuple(value) for name, value in made.items() if isinstance(value, list)}
+        return cls(**made)
+
+
+def news(before: Seen, after: Status, events: Sequence[Event], now: datetime) -> tuple[tuple[Notice, ...], Seen]:
+    """What is new since `before`, and what is known with it. `events` are the lines of history that came meanwhile."""
+    parked, told = _parked(before.parked, after, events)
+    parts: tuple[_Part, ...] = (
+        (list(_refused(after, events)), {}),
+        (parked, {"parked": told}),
+        _projects(before, after),
+        _mirrors(before, after),
+        _key(before, after, now),
+        _daemon(before, after, events),
+        _commons(before, after, now),
+    )
+    seen = before
+    for _, changes in parts:
+        seen = replace(seen, **changes)
+    return tuple(notice for notices, _ in parts for notice in notices), seen
+
+
+def _refused(after: Status, events: Sequence[Event]) -> Iterator[Notice]:
+    known = {ended.drop: ended for ended in (*after.outbox.ended, *after.outbox.refused)}
+    for event in events:
+        if event.kind in _REFUSED and event.drop_id is not None:
+            ended = known.get(event.drop_id)
+            more = _where(ended) if ended else ""
+            yield Notice(News.REJECTS, f"{printable(event.text, _LONGEST)}{more}")
+
+
+def _where(ended: EndedStatus) -> str:
+    """Which columns, and the file with the rows. The reasons quote cells, so they stay there."""
+    columns = [f"{printable(refusal.column, 60)} ({refusal.rows:,})" for refusal in ended.refusals if refusal.column]
+    said = f" Columns with errors (rows): {', '.join(columns)}." if columns else ""
+    if ended.rejects:
+        return f"{said} The rows and their reasons: {printable(ended.rejects, _LONGEST)}"
+    return said
+
+
+def _parked(before: Mapping[str, str], after: Status, events: Sequence[Event]) -> tuple[list[Notice], dict[str, str]]:
+    """Drops that wait for somebody. One that is looked at again and waits for the same is not told again."""
+    told, notices = dict(before), []
+    standing = {drop.drop: drop for drop in after.outbox.open if drop.state == "parked"}
+    for event in events:
+        if event.drop_id is None:
+            continue
+        if event.kind in _VERDICTS:
+            told.pop(str(event.drop_id), None)
+        elif event.kind == "parked" and event.drop_id not in standing:
+            name, _, reason = event.text.partition(": parked: ")
+            if _new(told, event.drop_id, reason or event.text):
+                notices.append(_waits(name, reason or event.text))
+    notices += [_waits(drop.path, drop.reason) for drop in standing.values() if _new(told, drop.drop, drop.reason)]
+    open_drops = {str(drop.drop) for drop in after.outbox.open}
+    if after.outbox.open_total == len(open_drops):
+        told = {drop: reason for drop, reason in told.items() if drop in open_drops}
+    return notices, dict(list(told.items())[-_MOST_PARKED:])
+
+
+def _new(told: dict[str, str], drop: int, reason: str) -> bool:
+    # Numbers and times in a reason change from look to look; what it is about does not.
+    mark = re.sub(r"\d+", "", reason)[:60]
+    if told.get(str(drop)) == mark:
+        return False
+    told[str(drop)] = mark
+    return True
+
+
+def _waits(name: str, reason: str) -> Notice:
+    return Notice(News.PARKED, f"{printable(name, 300)} is parked: {printable(reason, _LONGEST)}")
+
+
+def _projects(before: Seen, after: Status) -> _Part:
+    now = {parked.project: parked.reason for parked in after.outbox.parked_projects}
+    notices = [
+        Notice(News.PARKED, f"The project {printable(name)} is parked: {printable(reason, _LONGEST)}")
+        for name, reason in now.items()
+        if name not in before.projects
+    ]
+    notices += [
+        Notice(News.PARKED, f"The project {printable(name)} takes files again.", good=True)
+        for name in before.projects
+        if name not in now
+    ]
+    return notices, {"projects": tuple(now)}
+
+
+def _mirrors(before: Seen, after: Status) -> _Part:
+    told: dict[str, str] = {}
+    notices = []
+    for mirror in after.inbox.mirrors:
+        was, state = before.mirrors.get(mirror.mirror, ""), _condition(mirror)
+        if state and state != was:
+            notices.append(Notice(News.MIRRORS, _of_mirror(mirror, state)))
+        elif was and not state and mirror.outcome in ("updated", "unchanged"):
+            name = printable(f"{mirror.project} {mirror.node}")
+            notices.append(Notice(News.MIRRORS, f"The mirror {name} is current again.", good=True))
+            was = ""
+        if state or was:
+            told[mirror.mirror] = state or was
+    fresh = [text for text in after.inbox.problems if text not in before.unknown]
+    notices += [Notice(News.MIRRORS, printable(text, _LONGEST)) for text in fresh]
+    return notices, {"mirrors": told, "unknown": after.inbox.problems}
+
+
+def _condition(mirror: MirrorStatus) -> str:
+    if mirror.outcome == "guarded":
+        return "guarded"
+    # One that was never there is on its way, or failed, which its project's or the commons' trouble tells.
+    return "stale" if mirror.stale and mirror.checked_at else ""
+
+
+def _of_mirror(mirror: MirrorStatus, state: str) -> str:
+    name = printable(f"{mirror.project} {mirror.node}")
+    if state == "guarded":
+        return f"The mirror {name} is held back: {printable(mirror.reason, _LONGEST)}"
+    since = moment(mirror.checked_at).strftime("%Y-%m-%d %H:%M UTC") if mirror.checked_at else "long ago"
+    why = f": {printable(mirror.reason, _LONGEST)}" if mirror.outcome == "failed" and mirror.reason else "."
+    return f"The mirror {name} shows what was true at {since}, which is too long ago{why}"
+
+
+def _key(before: Seen, after: Status, now: datetime) -> _Part:
+    key, notices = after.key, []
+    told = before.key_days if key.key_expires_at == before.key else None
+    if key.key_expires_at:
+        left = (moment(key.key_expires_at) - now).total_seconds() / 86_400
+        reached = [days for days in (*KEY_DAYS, 0) if left <= days]
+        if reached and (told is None or reached[-1] < told):
+            told = reached[-1]
+            when = f"on {moment(key.key_expires_at):%Y-%m-%d at %H:%M UTC}"
+            span = "has expired" if told == 0 else f"expires in {max(1, round(left))} day{'s' * (round(left) > 1)}"
+            notices.append(
+                Notice(News.KEY, f"The API key {span} ({when}). Make a new one on the commons' profile page.")
+            )
+    problem = bool(key.problem) and after.commons.reachable is not False
+    if problem and not before.key_problem:
+        notices.append(Notice(News.KEY, f"The API key cannot be used: {printable(key.problem, _LONGEST)}"))
+    elif before.key_problem and not key.problem:
+        notices.append(Notice(News.KEY, "The API key can be used again.", good=True))
+    troubled = problem or (before.key_problem and bool(key.problem))
+    return notices, {"key": key.key_expires_at, "key_days": told, "key_problem": troubled}
+
+
+def _daemon(before: Seen, after: Status, events: Sequence[Event]) -> _Part:
+    # A daemon that was killed could not say so; the next one finds out when it starts.
+    notices = [
+        Notice(News.DAEMON, _sentence(event.text))
+        for event in events
+        if event.kind == "life" and event.level is EventLevel.WARNING
+    ]
+    problems = tuple(part for part in after.daemon.problem.split("; ") if part)
+    notices += [Notice(News.DAEMON, _sentence(text)) for text in problems if text not in before.problems]
+    if before.problems and not problems:
+        notices.append(Notice(News.DAEMON, f"The daemon is well again. It was: {before.problems[0]}.", good=True))
+    return notices, {"problems": problems}
+
+
+def _commons(before: Seen, after: Status, now: datetime) -> _Part:
+    commons, silent = after.commons, before.silent
+    notices = []
+    if commons.reachable is False and commons.since and not silent:
+        lasts = (now - moment(commons.since)).total_seconds()
+        if lasts >= SILENT:
+            silent = True
+            why = f": {printable(commons.problem, _LONGEST)}" if commons.problem else "."
+            notices.append(Notice(News.DAEMON, f"The commons has not answered for {lasts // 60:.0f} minutes{why}"))
+    elif commons.reachable and silent:
+        silent = False
+        notices.append(Notice(News.DAEMON, "The commons answers again.", good=True))
+    return notices, {"silent": silent}
+
+
+def _sentence(text: str) -> str:
+    said = printable(text, _LONGEST).strip()
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?", "…")) else ".")
+
+
+def parked_of(status: Status) -> tuple[DropStatus, ...]:
+    """Drops that wait for somebody, for the digest."""
+    return tuple(drop for drop in status.outbox.open if drop.state == "parked")
