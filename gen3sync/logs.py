@@ -1,7 +1,8 @@
 """Sets up logging: human lines on a terminal, key=value with journal priorities under systemd, JSON by choice.
 
 Rooms log events with the standard library: `log.info("landed", extra={"drop": 7, "project": "DEV/test"})`. Whatever
-stands in `extra` becomes a field; every form writes all of them. Two guards stand at the only way out, so that no
+stands in `extra` becomes a field; every form writes all of them. What says the same again and again is held back and
+told as one (`repeats.py`). Two guards stand at the only way out, so that no
 room has to remember them: text is made printable (a file name could forge a log line) and whatever looks like a key
 or a token is hidden by `redaction` (no secret leaves the process). What to log and when is each room's own matter.
 """
@@ -17,8 +18,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
+from gen3sync.clock import Clock, SystemClock
 from gen3sync.names import printable
 from gen3sync.redaction import guard_handler, redact
+from gen3sync.repeats import QuietHandler
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 # sd-daemon(3): a line that starts with <N> is taken at syslog priority N.
@@ -85,7 +88,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(
-    level: str, format: str, env: Mapping[str, str], stream: TextIO | None = None, *, colour: bool | None = None
+    level: str,
+    format: str,
+    env: Mapping[str, str],
+    stream: TextIO | None = None,
+    *,
+    colour: bool | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Sends every log line of the process to `stream` (standard error).
 
@@ -104,18 +113,27 @@ def set_up(
         case _:
             wanted = terminal and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
             formatter = HumanFormatter(colour=wanted if colour is None else colour)
-    handler = logging.StreamHandler(stream)
+    handler = QuietHandler(stream, clock or SystemClock())
     handler.setFormatter(formatter)
     guard_handler(handler)
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+        if isinstance(old, QuietHandler):
+            old.close()  # tells what it held
     root.addHandler(handler)
     root.setLevel(level.upper())
     # Libraries speak of their own workings; a data manager wants to hear of drops and mirrors.
     for library in ("apscheduler", "urllib3", "watchdog", "charset_normalizer"):
         logging.getLogger(library).setLevel(logging.WARNING if level.upper() != "DEBUG" else logging.INFO)
     logging.captureWarnings(True)
+
+
+def tick(*, everything: bool = False) -> None:
+    """To be called now and then: tells of lines that were held back for long enough; of all of them at a stop."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, QuietHandler):
+            handler.tick(everything=everything)
 
 
 def _pairs(known: Mapping[str, object]) -> str:

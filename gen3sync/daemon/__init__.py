@@ -5,6 +5,8 @@
 - `loop.py`        the daemon's life: signals, orders from the command line, reload, status, watchdog
 - `orders.py`      wishes of `push`, `pull` and `retry` carried out while the daemon runs
 - `gather.py`      what status.json says, gathered from ledger and rooms
+- `recall.py`      what is remembered between two of them: drops that ended, reasons, changes, pace
+- `passes.py`      the status that `gen3sync once` leaves behind
 - `heartbeats.py`  who is alive
 - `vigil.py`       the watchdog fed while all are, and people told when one is not
 - `line.py`        systemd's status line

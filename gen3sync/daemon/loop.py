@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from gen3sync import logs
 from gen3sync.clock import Clock
 from gen3sync.config import Settings
 from gen3sync.daemon.compose import Rooms, build
@@ -117,6 +118,7 @@ class Daemon:
         if changed:
             self._orders.look()
         self._mend_locks()
+        logs.tick()
         self._vigil.look(self._tell)
         self._port.look()
         now = self._clock.monotonic()
@@ -256,6 +258,7 @@ class Daemon:
         self._notifier.stopping("finishing or handing back what is in flight")
         log.info("stopping")
         clean = self._close_rooms(last_words=True)
+        logs.tick(everything=True)
         log.info("stopped" if clean else "stopped with work in flight; it is found out about at the next start")
         return clean
 
