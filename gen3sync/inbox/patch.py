@@ -148,12 +148,12 @@ class Patcher:
             kept = tuple(self._kept(work, before, mirror, found) for mirror, found in guarded)
             return kept, shown
         ended: list[Ended] = []
-        if changes:
-            work.difference = _counted(changes)
         with ExitStack() as stack:
             made = {mirror: self._made(work, mirror, copy, changes, stack) for mirror in shown} if changes else {}
             made |= {mirror: self._anew(work, mirror, copy) for mirror in behind}
             for mirror, text in made.items():
+                # How a file that is behind differs from the copy is not known, only that it does.
+                work.difference = _counted(changes) if mirror in shown else None
                 ended.append(self._finish.put(work, mirror, text, rows, known))
                 keep_view(copy, mirror.name, text, written_with(work.version, mirror))
         if changes:
