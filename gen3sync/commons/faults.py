@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -46,9 +47,9 @@ def _before_sending(chain: tuple[BaseException, ...]) -> tuple[BrokenCause, str]
         return BrokenCause.TLS, "no TLS connection could be made; is there a web server behind this address and port?"
     if _any(chain, u3.ProxyError, requests.exceptions.ProxyError):
         return BrokenCause.CONNECT, "the proxy named in the environment does not answer"
-    told = next((link.strerror for link in chain if isinstance(link, OSError) and link.strerror), None)
-    if told is not None:
-        return BrokenCause.CONNECT, f"not reachable ({told})"
+    number = next((link.errno for link in chain if isinstance(link, OSError) and (link.errno or 0) > 0), None)
+    if number is not None:
+        return BrokenCause.CONNECT, f"not reachable ({os.strerror(number)})"
     if _any(chain, u3.ConnectTimeoutError, requests.ConnectTimeout, TimeoutError):
         return BrokenCause.CONNECT, "no connection within the time allowed"
     return BrokenCause.CONNECT, "no connection could be made"

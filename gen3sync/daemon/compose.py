@@ -19,6 +19,7 @@ from gen3sync.daemon.gather import Live, Progress
 from gen3sync.daemon.heartbeats import Heartbeats, Shift
 from gen3sync.daemon.housekeeping import keep_house
 from gen3sync.daemon.look import EVERY, CommonsLook
+from gen3sync.daemon.privacy import close_to_others
 from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import Inbox
@@ -43,6 +44,7 @@ def build(settings: Settings, clock: Clock, env: Mapping[str, str], observer: Ob
     """
     for folder in (settings.state.path, settings.outbox.path, settings.inbox.path):
         _make(folder)
+    close_to_others(settings.state.path)
     remove_leftovers(settings.state.path)
     client = open_commons(settings.commons, env, clock, observer)
     try:

@@ -62,7 +62,7 @@ class Lane:
         self._superseded: dict[int, int] = {}
         self._failures = 0
         self._not_before = 0.0
-        scratch.parent.mkdir(parents=True, exist_ok=True)
+        scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         index = RowIndex(scratch)
         stock = Stock(scratch.with_suffix(".stock"))
         lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, rooms.graphql)
