@@ -65,7 +65,11 @@ class Invocation:
 
     def emit(self, data: object) -> None:
         """The whole answer for programs, as JSON on standard output."""
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=_plain))
+        text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
+        if sys.stdout.isatty() and not all(line.isprintable() for line in text.split("\n")):
+            # JSON itself keeps only the oldest control characters from a terminal.
+            text = json.dumps(data, indent=2, default=_plain)
+        click.echo(text)
 
 
 def _plain(value: object) -> str:
