@@ -18,6 +18,7 @@ from gen3sync.clock import Clock
 from gen3sync.files import folder_error
 from gen3sync.inbox.change import Change
 from gen3sync.inbox.detect import Known
+from gen3sync.inbox.guards import named
 from gen3sync.inbox.history import history_of, write_down
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.outcomes import fields, new_refresh, same_columns, what_changed, written_with
@@ -94,7 +95,8 @@ class Finisher:
         try:
             write_down(path, folders, task.project, task.node, work.started, rows, changes)
         except (OSError, sqlite3.Error, ValueError) as error:
-            log.warning("what changed in %s/%s cannot be written down: %s", task.project, task.node, error)
+            for mirror in task.mirrors:
+                log.warning("what changed cannot be written down: %s", error, extra=fields(mirror))
 
     def down(self, ended: Sequence[Ended], *, took: timedelta | None = None) -> tuple[Refresh, ...]:
         """Writes mirrors into the ledger. `took`: how long their export took."""
@@ -105,7 +107,8 @@ class Finisher:
         try:
             self._folder.checked([(mirror, known.signature) for mirror, known in mirrors], at)
         except OSError as error:
-            log.warning("%s", folder_error("An index cannot be written", error).what)
+            names = ",".join(mirror.name for mirror, _ in mirrors)
+            log.warning("%s", folder_error("An index cannot be written", error).what, extra={"mirror": names})
         rows = ((self._memory.unchanged(mirror, known, at, always=True), known) for mirror, known in mirrors)
         return self._memory.finished_all([(row, known) for row, known in rows if row is not None])
 
@@ -113,6 +116,7 @@ class Finisher:
         self, mirror: Mirror, started: datetime, outcome: Outcome, reason: str, tried: str | None = None
     ) -> Refresh:
         """Writes down that the old file stays, and why."""
+        reason = named(reason, mirror.name)
         past = self._memory.of(mirror)
         since = past.checked_at or self._noted(mirror)
         if self._lacks(mirror):

@@ -113,10 +113,11 @@ class Following:
                 if self._folder.unfollow(name):
                     # The configuration may ask for `*`, and it is the dictionary that no longer has the node type.
                     text = f"{name} is no longer followed: configuration and dictionary ask for it no more. It stays."
-                    log.warning("%s", text)
+                    log.warning("%s", text, extra={"mirror": name})
                     self._memory.tell(EventLevel.WARNING, "unfollowed", text)
             except OSError as error:
-                log.warning("%s", folder_error(f"The index beside {name} cannot be written", error).what)
+                problem = folder_error(f"The index beside {name} cannot be written", error).what
+                log.warning("%s", problem, extra={"mirror": name})
                 continue
             self._left.add(name)
         self._left &= names

@@ -6,6 +6,7 @@ the commons to look right again. Leaves to others: whether the export is whole (
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -104,6 +105,11 @@ def unmounted(inbox: object) -> Guarded:
         f"{printable(inbox)} has lost the marker gen3sync left in it: its disk is probably not mounted.",
         "Mount it; or, if you emptied the folder on purpose, run `gen3sync pull --accept '*'`.",
     )
+
+
+def named(reason: str, mirror: str) -> str:
+    """A guard's reason with the command as this mirror needs it, to be copied whole."""
+    return reason.replace("--accept MIRROR", f"--accept {shlex.quote(mirror)}")
 
 
 def _s(count: int) -> str:

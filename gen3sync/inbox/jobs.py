@@ -13,7 +13,7 @@ from typing import Any
 from gen3sync.clock import Clock
 from gen3sync.commons.replies import Busy, Failure
 from gen3sync.inbox.following import Group
-from gen3sync.inbox.schedule import Timing, first_run, trigger
+from gen3sync.inbox.schedule import Timing, due, first_run, trigger
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +73,11 @@ class Jobs:
             self._groups = dict(groups)
         for group in gone:
             self._remove(group)
-        for group, timing in new.items():
-            self._add(group, timing)
+        self._add_all(new)
 
     def again(self, groups: Mapping[Group, Timing]) -> None:
         """Counts all next runs anew: the clock was set, or the machine slept."""
-        for group, timing in groups.items():
-            self._add(group, timing)
+        self._add_all(groups)
         self._scheduler.wakeup()
 
     def at_once(self, name: str, run: Callable[[], None]) -> None:
@@ -197,20 +195,28 @@ class Jobs:
         with contextlib.suppress(KeyError, SchedulerNotRunningError):
             self._scheduler.remove_executor(_EXECUTOR, shutdown=False)
 
-    def _add(self, group: Group, timing: Timing) -> None:
-        now, looked = self._clock.now(), self._looked_at(group)
-        due = first_run(timing, looked, now)
+    def _add_all(self, groups: Mapping[Group, Timing]) -> None:
+        """What is overdue runs at once, what has waited longest first: APScheduler hands jobs out by their time."""
+        now = self._clock.now()
+        looks = {group: self._looked_at(group) for group in groups}
+        order = sorted(groups, key=lambda group: due(groups[group], looks[group], now))
+        for rank, group in enumerate(order):
+            first = max(first_run(groups[group], looks[group], now), now + rank * timedelta(microseconds=1))
+            self._add(group, groups[group], looks[group], first)
+
+    def _add(self, group: Group, timing: Timing, looked: datetime | None, first: datetime) -> None:
+        now = self._clock.now()
         with self._lock:
             ago = float("inf") if looked is None else max(0.0, (now - looked).total_seconds())
             look = self._looks.setdefault(group, _Look())
             look.at = max(look.at, self._clock.monotonic() - ago)
         self._scheduler.add_job(
             self._run,
-            trigger(timing, due),
+            trigger(timing, first),
             args=[group],
             id=_id(group),
             name=f"mirrors {group}",
-            next_run_time=due,
+            next_run_time=first,
             replace_existing=True,
             **_OPTIONS,
         )

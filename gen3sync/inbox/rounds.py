@@ -192,5 +192,7 @@ class Rounds:
         try:
             self._folder.checked([(mirror, known.signature) for mirror, known in mirrors], at)
         except OSError as error:
-            log.warning("%s", folder_error(f"An index of {it.project} cannot be written", error).what)
+            names = ",".join(mirror.name for mirror, _ in mirrors)
+            problem = folder_error(f"An index of {it.project} cannot be written", error).what
+            log.warning("%s", problem, extra={"mirror": names, "project": str(it.project)})
         return self._memory.finished_all(rows) if rows else ()

@@ -36,7 +36,12 @@ def trigger(timing: Timing, start: datetime) -> Any:
 
 
 def first_run(timing: Timing, last: datetime | None, now: datetime) -> datetime:
-    """When the first run after a start is due: at once if never or missed, else when it would have been anyway.
+    """When the first run after a start is due: at once if never or missed, else when it would have been anyway."""
+    return max(due(timing, last, now), now)
+
+
+def due(timing: Timing, last: datetime | None, now: datetime) -> datetime:
+    """When the run after `last` was or is due; one that never was is due now.
 
     A `last` in the future (the clock was set back) counts as now, so a wrong clock cannot silence a mirror.
     """
@@ -44,10 +49,10 @@ def first_run(timing: Timing, last: datetime | None, now: datetime) -> datetime:
         return now
     last = min(last, now)
     if timing.cron is None:
-        return max(last + timedelta(seconds=timing.every or 3600), now)
-    due = trigger(Timing(cron=timing.cron, timezone=timing.timezone), last).get_next_fire_time(last, now=now)
+        return last + timedelta(seconds=timing.every or 3600)
+    found = trigger(Timing(cron=timing.cron, timezone=timing.timezone), last).get_next_fire_time(last, now=now)
     # CronTrigger looks from the earlier of `now` and just after the previous run: a missed run is in the past.
-    return max(due.astimezone(UTC), now) if due is not None else now
+    return found.astimezone(UTC) if found is not None else now
 
 
 def period(timing: Timing, now: datetime) -> float:

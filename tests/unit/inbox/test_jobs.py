@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -144,3 +144,23 @@ def test_cron_goes_with_the_same_cron_only(paused: Callable[..., Paused]) -> Non
     assert p.take("again") == set()
     assert p.take("noon", after=60) == {"noon", "often"}
     assert p.take("again", after=86400) == {"night", "again", "often"}
+
+
+def test_what_has_waited_longest_is_caught_up_first() -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    ago = {"young": 2.0, "new": None, "old": 900.0, "middle": 50.0, "rested": 0.1}
+    looked = {name: None if days is None else clock.now() - timedelta(days=days) for name, days in ago.items()}
+    scheduler: Any = BackgroundScheduler(timezone=UTC)
+    scheduler.start(paused=True)
+    jobs = Jobs(scheduler, clock, 2, lambda _: None, lambda group: looked[group.name], lambda _: None)
+    jobs.follow({Group(name, PROJECT): Timing(every=86400) for name in ago})
+    runs = jobs.next_runs()
+    assert [group.name for group in sorted(runs, key=lambda group: runs[group])] == [
+        "old",
+        "middle",
+        "young",
+        "new",
+        "rested",
+    ]
+    assert sum(run - clock.now() < timedelta(seconds=1) for run in runs.values()) == 4
+    scheduler.shutdown(wait=False)
