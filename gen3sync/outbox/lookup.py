@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import TypeVar
 
 import ijson
@@ -26,6 +27,7 @@ from gen3sync.commons.replies import (
     Unauthorised,
 )
 from gen3sync.names import Project
+from gen3sync.outbox.glance import Glance, records
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.stock import Record, Stock, key_of, together
@@ -79,9 +81,12 @@ class Lookup:
         """Permissions or services may have changed: look anew how well the project can be seen."""
         self._sights.forget()
 
-    def stored(self, node: str, wanted: Mapping[str, str], *, of: int = 0) -> dict[str, Record] | Nothing:
+    def stored(
+        self, node: str, wanted: Mapping[str, str], *, of: int = 0, look: Glance | None = None
+    ) -> dict[str, Record] | Nothing:
         """Records of `node` by key; `wanted` are submitter_ids by key. `of` says how many will be asked for in all:
-        when that is much of the node, it is exported whole, and kept until `clear`."""
+        when that is much of the node, it is exported whole, and kept until `clear`. What `look` can tell of them is
+        taken from there."""
         sight = self.sight()
         if sight is Sight.BLIND:
             return {}
@@ -96,6 +101,8 @@ class Lookup:
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
             return self._from_export(node, wanted, keep=many > len(wanted), names=sight is Sight.FULL)
+        if look is not None:
+            return self._at_a_glance(node, wanted, look)
         return self._by_name(node, wanted)
 
     def grew(self, node: str, keys: Collection[str]) -> None:
@@ -114,13 +121,13 @@ class Lookup:
         """Records of one node by key of their submitter_id."""
         size = -(-len(ids) // max(1, -(-len(ids) // _AT_ONCE)))  # as few questions as need be, and of one size
         parts = [list(ids[i : i + size]) for i in range(0, len(ids), size or 1)]
-        records: dict[str, Record] = {}
+        read: dict[str, Record] = {}
         answers = self._map(lambda some: self._client.export_records(self._project, some), parts)
         for answer in answers:
             if not isinstance(answer, tuple):
                 return answer
-            records.update((pg_lower(str(record.get("submitter_id"))), record) for record in answer)
-        return records
+            read.update((pg_lower(str(record.get("submitter_id"))), record) for record in answer)
+        return read
 
     def named(self, ids: Sequence[str]) -> dict[str, Record]:
         """Records of any node by id, as far as they can be had: where not, the proof after sending finds out."""
@@ -216,6 +223,28 @@ class Lookup:
         if not isinstance(known, dict):
             return known
         return self.by_id([one.id for key, one in known.items() if key in wanted])
+
+    def _at_a_glance(self, node: str, wanted: Mapping[str, str], look: Glance) -> dict[str, Record] | Nothing:
+        names = list(wanted.values())
+        asked = {
+            link.name: self.later(
+                partial(queries.children, self._asks, self._project, link.target, link.backref, parents, names)
+            )
+            for link, parents in look.links()
+        }
+        shown = queries.shown(self._asks, self._project, node, names, look.properties)
+        answers = {name: answer.result() for name, answer in asked.items()}
+        families = {name: answer for name, answer in answers.items() if isinstance(answer, dict)}
+        if not isinstance(shown, list) or len(families) < len(answers):
+            return self._by_name(node, wanted)  # GraphQL and the dictionary are not of one mind
+        found = records(look, shown, families, self._project.id)
+        ids = {pg_lower(str(one.get("submitter_id"))): str(one.get("id")) for one in shown}
+        hidden = queries.search(self._asks, self._project, node, [wanted[key] for key in wanted if key not in ids])
+        if not isinstance(hidden, dict):
+            return hidden
+        ids.update({key: known.id for key, known in hidden.items()})
+        rest = self.by_id([id for key, id in ids.items() if key in wanted and key not in found])
+        return {**found, **rest} if isinstance(rest, dict) else rest
 
     def _map(
         self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]

@@ -14,6 +14,7 @@ from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.failpoint import FailPoint
+from gen3sync.outbox.glance import glance
 from gen3sync.outbox.index import Noted, RowIndex
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
@@ -71,7 +72,7 @@ class Planner:
         wished = {row.key: row.submitter_id for row in rows}
         many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
         early = self._ask_early(plan_input, node_type)
-        stored = self.lookup.stored(node_type.name, wished, of=many)
+        stored = self.lookup.stored(node_type.name, wished, of=many, look=glance(plan_input, node_type))
         known = early()
         if isinstance(stored, Refused | Failure):
             return stored

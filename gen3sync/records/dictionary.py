@@ -25,13 +25,15 @@ _TIMES = frozenset({"created_datetime", "updated_datetime"})
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link from a node type to another. `key` names the parent in `NAME.key`: `submitter_id`, for projects `code`."""
+    """A link from a node type to another. `key` names the parent in `NAME.key`: `submitter_id`, for projects `code`.
+    `backref` is what the parent calls its children by this link; empty where the dictionary does not say."""
 
     name: str
     target: str
     multiplicity: str
     required: bool
     key: str = "submitter_id"
+    backref: str = ""
 
     @property
     def to_one(self) -> bool:
@@ -234,6 +236,7 @@ def _links(entries: Any, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[L
                 str(entry.get("multiplicity", "many_to_many")),
                 bool(entry.get("required")),
                 _link_key(schemas.get(target, {})),
+                str(entry.get("backref") or ""),
             )
 
 

@@ -11,7 +11,7 @@ from gen3sync.sandbox.graph import translog
 from gen3sync.sandbox.graph.check import Checker, QueryError, literal, parse_query
 from gen3sync.sandbox.graph.filters import ResolveError, children, page, select
 from gen3sync.sandbox.graph.types import FieldType, Types, build, describe
-from gen3sync.sandbox.store import Record, Table
+from gen3sync.sandbox.store import Record, Table, pg_lower
 
 
 def types_of(commons: Commons) -> Types:
@@ -23,7 +23,8 @@ def types_of(commons: Commons) -> Types:
 
 
 class Query:
-    """One query of one user. `rows` counts the records read, for the cost."""
+    """One query of one user. `rows` and `relations` count what is read, for the cost: each list of parents or children
+    is a query of its own to the database."""
 
     def __init__(self, commons: Commons, text: str, variables: dict[str, Any], *, denied: bool) -> None:
         self.commons = commons
@@ -34,6 +35,7 @@ class Query:
         self.denied = denied
         self.errors: list[str] = []
         self.rows = 0
+        self.relations = 0
         self.variables: dict[str, Any] = {}
         self.fragments: dict[str, ast.FragmentDefinitionNode] = {}
 
@@ -212,7 +214,8 @@ class Query:
         edge = name.removeprefix("_").removesuffix("_count") if name.startswith("_") else name
         node = self.commons.dictionary.nodes[record.node]
         if edge in node.links or edge in self.commons.dictionary.backrefs[record.node]:
-            linked = self._linked(record, edge)
+            linked = self._linked(record, edge, args)
+            self.relations += 1
             other = (
                 node.links[edge].target if edge in node.links else self.commons.dictionary.backrefs[node.name][edge][0]
             )
@@ -228,9 +231,16 @@ class Query:
             return [str(entry) for entry in value]
         return value
 
-    def _linked(self, record: Record, edge: str) -> list[Record]:
+    def _linked(self, record: Record, edge: str, args: dict[str, Any]) -> list[Record]:
         node = self.commons.dictionary.nodes[record.node]
         readable = self._readable()
+        if edge not in node.links and record.node != "program" and args.get("submitter_id") is not None:
+            # As the database does by its index, not by looking at all children.
+            child, link = self.commons.dictionary.backrefs[record.node][edge]
+            names = args["submitter_id"] if isinstance(args["submitter_id"], list) else [args["submitter_id"]]
+            tables = self._tables(child, {"project_id": [record.project_id]})
+            named = [table.find(pg_lower(str(name))) for table in tables for name in dict.fromkeys(names)]
+            return [found for found in named if found is not None and record.id in found.links.get(link, ())]
         if edge not in node.links:
             if record.node == "project":
                 child, link = self.commons.dictionary.backrefs["project"][edge]

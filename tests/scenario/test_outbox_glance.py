@@ -1,0 +1,147 @@
+"""An edited file in a large project: a glance tells what is as the file says, and nothing that differs is missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gen3sync.outbox.glance import FEW_ROWS
+from gen3sync.sandbox import Sandbox
+from tests.scenario.outbox_bench import Bench, table
+
+ROWS = FEW_ROWS + 10
+OTHERS = ROWS * 13
+COLUMNS = "type submitter_id studies.submitter_id sex species height_cm is_control year_of_birth"
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[Bench]:
+    """A project in which the records of a file are few among many. Studies S1 and S2."""
+    with Sandbox() as sandbox:
+        yield filled(Bench(tmp_path, sandbox))
+
+
+def filled(bench: Bench) -> Bench:
+    sandbox = bench.sandbox
+    study = {"type": "study", "projects": {"code": "test"}}
+    sandbox.write("DEV-test", [{**study, "submitter_id": f"S{i}"} for i in (1, 2)])
+    sandbox.write("DEV-test", [record(f"other-{i}") for i in range(OTHERS)])
+    sandbox.write("DEV-test", [record(f"P-{i:03d}") for i in range(ROWS)])
+    return bench
+
+
+def record(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "subject",
+        "submitter_id": name,
+        "studies": {"submitter_id": "S1"},
+        "sex": "male",
+        "species": "human",
+        "height_cm": 170.5,
+        "is_control": True,
+        "year_of_birth": 1980,
+        **more,
+    }
+
+
+def rows(changed: dict[int, str] | None = None) -> str:
+    lines = [f"subject P-{i:03d} S1 male human 170.5 true 1980" for i in range(ROWS)]
+    for number, line in (changed or {}).items():
+        lines[number] = line
+    return table(COLUMNS, *lines)
+
+
+def sends(bench: Bench, text: str) -> tuple[dict[str, int], int]:
+    """What came of the file, and how many records were read by exports until its first request (or its end)."""
+    before = len(bench.sandbox.requests)
+    bench.drop("subject.tsv", text)
+    [drop] = bench.once().ended
+    asked = bench.sandbox.requests[before:]
+    first = next((n for n, request in enumerate(asked) if request.method == "PUT"), len(asked))
+    exports = [request for request in asked[:first] if "/export" in request.path]
+    return {word: n for word, n in drop.counts.items() if n and word != "read"}, len(exports)
+
+
+def stored(bench: Bench, name: str) -> dict[str, Any]:
+    found = bench.sandbox.record("DEV-test", "subject", name)
+    assert found is not None
+    return found
+
+
+def test_what_is_as_the_file_says_is_read_by_no_export(large: Bench) -> None:
+    assert sends(large, rows()) == ({"unchanged": ROWS}, 0)
+
+
+def test_a_changed_cell_is_found_and_can_be_undone(large: Bench) -> None:
+    counts, exports = sends(large, rows({7: "subject P-007 S1 female human 170.5 true 1981"}))
+    assert (counts, exports) == ({"unchanged": ROWS - 1, "updated": 1}, 0)
+    assert stored(large, "P-007")["sex"] == "female"
+    assert large.receipt("subject.tsv")["verification"]["method"] == "transaction and values"
+    undo = (large.folder / "sent/DEV/test/subject.tsv.undo.tsv").read_text()
+    assert undo.splitlines()[1].split("\t")[3:5] == ["male", "human"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "female human 170.5 true 1980",
+        "male dog 170.5 true 1980",
+        "male human 170.25 true 1980",
+        "male human 170.5 false 1980",
+        "male human 170.5 true 1979",
+    ],
+)
+def test_no_kind_of_change_is_missed(large: Bench, cells: str) -> None:
+    assert sends(large, rows({9: f"subject P-009 S1 {cells}"})) == ({"unchanged": ROWS - 1, "updated": 1}, 0)
+
+
+def test_a_blank_cell_is_compared_too(large: Bench) -> None:
+    """Where nothing is stored it changes nothing; where something is, it would erase it."""
+    large.sandbox.write("DEV-test", [record("P-003", species=None)])
+    assert sends(large, rows({3: "subject P-003 S1 male . 170.5 true 1980"})) == ({"unchanged": ROWS}, 0)
+    large.drop("again.tsv", rows({4: "subject P-004 S1 male . 170.5 true 1980"}))
+    [waiting] = large.once().waiting
+    assert "species (1)" in waiting.reason
+
+
+def test_a_new_value_where_none_was_is_found(large: Bench) -> None:
+    large.sandbox.write("DEV-test", [record("P-003", species=None)])
+    assert sends(large, rows())[0] == {"unchanged": ROWS - 1, "updated": 1}
+    assert stored(large, "P-003")["species"] == "human"
+
+
+def test_a_file_that_changes_only_links_is_caught(large: Bench) -> None:
+    """A parent to one cannot be changed by a PUT: that is said, as it is when the record was read by an export."""
+    counts, exports = sends(large, rows({5: "subject P-005 S2 male human 170.5 true 1980"}))
+    assert (counts, exports) == ({"unchanged": ROWS - 1, "rejected": 1}, 1)
+    [why] = large.receipt("subject.tsv")["rejects"]
+    assert why["type"] == "OTHER_PARENT"
+
+
+def test_a_parent_in_another_letter_case_is_the_same_parent(large: Bench) -> None:
+    assert sends(large, rows({5: "subject P-005 s1 male human 170.5 true 1980"})) == ({"unchanged": ROWS}, 1)
+
+
+def test_a_name_in_another_letter_case_renames(large: Bench) -> None:
+    counts, _ = sends(large, rows({5: "subject p-005 S1 male human 170.5 true 1980"}))
+    assert counts == {"unchanged": ROWS - 1, "updated": 1}
+    assert large.receipt("subject.tsv")["renamed"] == [{"from": "P-005", "to": "p-005"}]
+    assert stored(large, "p-005")["submitter_id"] == "p-005"
+
+
+def test_many_parents_are_not_asked_for_their_children(large: Bench) -> None:
+    study = {"type": "study", "projects": {"code": "test"}}
+    large.sandbox.write("DEV-test", [{**study, "submitter_id": f"S{i}"} for i in range(3, 9)])
+    changed = {i: f"subject N-{i:03d} S{i} male human 170.5 true 1980" for i in range(3, 9)}
+    large.sandbox.write("DEV-test", [record(f"N-{i:03d}", studies={"submitter_id": f"S{i}"}) for i in range(3, 9)])
+    assert sends(large, rows(changed)) == ({"unchanged": ROWS}, 1)
+
+
+def test_graphql_that_does_not_know_a_property_is_done_without(large: Bench) -> None:
+    """A dictionary that is newer than the GraphQL service: its answer is a refusal, and exports tell."""
+    large.sandbox.faults.answer(400, times=1, path="graphql", body='{"data":null,"errors":["Cannot query field"]}')
+    counts, _ = sends(large, rows({7: "subject P-007 S1 female human 170.5 true 1980"}))
+    assert counts == {"unchanged": ROWS - 1, "updated": 1}
