@@ -88,7 +88,9 @@ class Flow:
         self._flying -= 1
         error = done.exception()
         if error is not None:
-            _log.error("a request went wrong in an unforeseen way", exc_info=error)
+            for parcel in put.parcels:
+                fields = {"drop": parcel.drop_id, "project": str(self.lane.project)}
+                _log.error("a request went wrong in an unforeseen way", exc_info=error, extra=fields)
             self._follow(unforeseen(put, error))
         else:
             self._follow(done.result())
@@ -140,7 +142,9 @@ class Flow:
         self._asking -= 1
         error = done.exception()
         if error is not None:
-            _log.error("a proof went wrong in an unforeseen way", exc_info=error)
+            for drop in dict.fromkeys(answer.parcel.drop_id for answer in answers):
+                fields = {"drop": drop, "project": str(self.lane.project)}
+                _log.error("a proof went wrong in an unforeseen way", exc_info=error, extra=fields)
             self._act([unproven(answer, error) for answer in answers])
         else:
             self._act(done.result())

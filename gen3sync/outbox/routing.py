@@ -140,7 +140,8 @@ class Routing:
             kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
             move(self.rooms.state / drop.snapshot, kept)
         except OSError as error:
-            _log.warning("%s", folder_error(f"{printable(drop.path)} cannot be put aside", error))
+            problem = folder_error(f"{printable(drop.path)} cannot be put aside", error)
+            _log.warning("%s", problem, extra={"drop": drop.id})
             return False
         reason = f"{why} Nothing of it was sent. Its content is kept as {printable(kept)}."
         text = f"{printable(drop.path)} was {verdict.value}: {reason}"

@@ -18,6 +18,7 @@ from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import CONFIG, Lab, stop, until
 from tests.scenario.test_metrics import free_port
 
+PASSWORD, TOKEN = "hunter2horse9battery", "B0kenOfTheHook77"
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\tHEART\ttest\tHearts\n"
 BAD = "type\tsubmitter_id\tprojects.code\tis_public\nstudy\tBAD\ttest\tperhaps\n"
 
@@ -29,16 +30,19 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         lab.config.write_text(CONFIG.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
         text = lab.config.read_text().replace("[outbox]", 'horizon = "1s"\n[outbox]')
         text += f'[log]\nlevel = "debug"\n[metrics]\nlisten = "127.0.0.1:{free_port()}"\n'
+        text += '[notify]\nurls_file = "notify-urls"\ngroup = "0s"\n'
         lab.config.write_text(text)
+        (tmp_path / "notify-urls").write_text(f"json://lab:{PASSWORD}@127.0.0.1:1/{TOKEN}\nslack://{TOKEN}\n")
+        (tmp_path / "notify-urls").chmod(0o600)
         yield lab
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """Everything a run wrote, but the key it was given."""
+    """Everything a run wrote, but the key and the addresses it was given."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != "key.json"
+        if path.is_file() and path.name not in ("key.json", "notify-urls")
     }
 
 
@@ -71,7 +75,16 @@ def test_no_secret_leaves_the_process(lab: Lab) -> None:
         until(lambda: lab.receipt("again.tsv"), 60, process=process)
         lab.sandbox.revoke_key()
         lab.sandbox.set_token_lifetime(1)
-        for verb in (["status"], ["history"], ["check"], ["token"], ["config", "show"], ["pull"], ["--debug", "token"]):
+        for verb in (
+            ["status"],
+            ["history"],
+            ["check"],
+            ["token"],
+            ["config", "show"],
+            ["pull"],
+            ["notify", "test"],
+            ["--debug", "token"],
+        ):
             ended = subprocess.run(
                 [sys.executable, "-m", "gen3sync", *verb, "-c", str(lab.config)],
                 env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
@@ -90,7 +103,7 @@ def test_no_secret_leaves_the_process(lab: Lab) -> None:
         if name.lower() == "authorization"
     }
     assert used, "no request carried a token: this test looks at nothing"
-    secrets = {key, key.rpartition(".")[2], *used}
+    secrets = {key, key.rpartition(".")[2], PASSWORD, TOKEN, *used}
     for secret in secrets:
         for name, content in written(lab.folder).items():
             assert secret.encode() not in content, name
