@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.gen3sync-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors tests crash bench format constraints clean
+.PHONY: help demo test lint types floors tests crash bench man format constraints clean
 
 help: ## what can be made here
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,9 @@ crash: $(STAMP) ## the long ones: hundreds of real kills, and a deep run of the 
 bench: $(STAMP) ## measure both ways against the official SDK and curl (minutes; see docs/reference/benchmarks.md)
 	$(BIN)/python -m benchmarks.submit new edited latency idle
 	$(BIN)/python -m benchmarks.mirror --sizes 10000 200000
+
+man: $(STAMP) ## write the man pages and shell completions in docs/ from the code
+	@$(BIN)/python -m docs.manual
 
 format: $(STAMP) ## write the files as ruff likes them
 	$(BIN)/ruff check --fix

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -18,6 +18,9 @@ from gen3sync import __version__
 from gen3sync.cli.invocation import Invocation, shared_options
 from gen3sync.errors import ExitCode, Gen3SyncError
 from gen3sync.names import printable
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 VERBS = {
     "run": "The daemon, in the foreground: outbox, inbox and tokens until told to stop.",
@@ -39,6 +42,7 @@ VERBS = {
     "service": "Install gen3sync as a systemd service: units, folders, what to do next.",
     "token": "Whom the key belongs to and when it and the token expire.",
     "config": "The configuration's JSON schema, and the settings in effect.",
+    "completion": "What makes a shell complete verbs and options: bash, zsh, fish.",
     "sandbox": "A small commons on this machine, for trying and testing.",
     "demo": "Show it all at work in a sandbox, in under a minute.",
 }
@@ -59,6 +63,13 @@ class Verbs(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 (a mistake in this package, not of the user)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs from the list above: click would import every module for its help."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name, help=said) for name, said in VERBS.items() if name.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
@@ -66,7 +77,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
             close = get_close_matches(args[0], VERBS, n=1)
