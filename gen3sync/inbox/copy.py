@@ -27,13 +27,13 @@ Merge = Callable[[Sequence[Record]], Record]
 
 _BATCH = 500
 _CACHE_KB = 8192
-_FORMAT = 2
+_FORMAT = 3
 _PARENT = re.compile(r'\{"node_id":"((?:[^"\\]|\\.)*)","submitter_id":("(?:[^"\\]|\\.)*")\}')
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS record(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parent(id TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parent(id TEXT, name TEXT, PRIMARY KEY(id, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS view(name TEXT PRIMARY KEY, sha256 TEXT, version TEXT, columns TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS block(
     view TEXT, first TEXT, size INTEGER, told_size INTEGER, told INTEGER, PRIMARY KEY(view, first)) WITHOUT ROWID;
@@ -235,22 +235,24 @@ class Copy:
             made.append(change(found[0] if found else None, body))
             self._db.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (id, body))
             if self._fact("parents"):
-                self._db.executemany("INSERT OR REPLACE INTO parent VALUES (?, ?)", _parents(body))
+                self._db.executemany("INSERT OR IGNORE INTO parent VALUES (?, ?)", _parents(body))
         added = sum(one.kind is Kind.ADDED for one in made)
         self._set("rows", str(len(self) + added))
         return tuple(made)
 
-    def parent_names(self, ids: Iterable[str]) -> dict[str, str]:
-        """What the records call these parents; those that none of them links to are left out.
+    def parent_names(self, ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """What the records call these parents, or called them; those that none of them links to are left out.
 
-        Reads every record once in a copy's life.
+        There are several names when a child was fetched just after its parent was renamed. Reads every record once in a
+        copy's life.
         """
         if not self._fact("parents"):
             rows = (pair for body in self.bodies() for pair in _parents(body))
             self._db.executemany("INSERT OR IGNORE INTO parent VALUES (?, ?)", rows)
             self._set("parents", "1")
-        found = (self._db.execute("SELECT id, name FROM parent WHERE id = ?", (id,)).fetchone() for id in ids)
-        return dict(row for row in found if row is not None)
+        asked = "SELECT name FROM parent WHERE id = ?"
+        found = {id: frozenset(name for (name,) in self._db.execute(asked, (id,))) for id in ids}
+        return {id: names for id, names in found.items() if names}
 
     def _fact(self, key: str) -> str | None:
         found = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()

@@ -145,6 +145,7 @@ class Patcher:
         guarded = [(each, found) for each, found in others if found is not None]
         behind = [each for each, found in others if found is None]
         if not changes and not behind:
+            copy.commit()  # it may know its parents' names now
             kept = tuple(self._kept(work, before, mirror, found) for mirror, found in guarded)
             return kept, shown
         ended: list[Ended] = []

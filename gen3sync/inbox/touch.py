@@ -127,6 +127,6 @@ def _touched(new: Iterable[Written], node_type: NodeType) -> Few | Full:
     return Few(frozenset(ids), {id: frozenset(names) for id, names in parents.items()})
 
 
-def renamed(few: Few, names: Mapping[str, str]) -> bool:
-    """Whether an updated parent got a name that the records do not call it by. `names` are those they call them by."""
-    return any(few.parents[id] != {name} for id, name in names.items())
+def renamed(few: Few, names: Mapping[str, frozenset[str]]) -> bool:
+    """Whether an updated parent got a name that not all records call it by. `names` are those they call them by."""
+    return any(len(few.parents[id] | called) > 1 for id, called in names.items())

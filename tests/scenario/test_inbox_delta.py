@@ -187,6 +187,33 @@ def test_a_renamed_parent_changes_its_childrens_links(tmp_path: Path) -> None:
         assert "ST-001" not in h.text("DEV/test/publication.tsv")
 
 
+def test_a_parent_renamed_while_a_child_of_it_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That child knows the new name already, before the commons tells that there was a rename."""
+    with delta(tmp_path) as h:
+        settled(h)
+        fetch = h.client.export_records
+
+        def renamed_just_now(*args: Any) -> Any:
+            study(h.sandbox, "st-001", title="old")
+            return fetch(*args)
+
+        for name, edited in (("S-000", "ST-002"), ("S-150", None)):
+            if edited:  # then the copy is asked for its parents' names, and remembers them
+                study(h.sandbox, edited, title="no rename")
+                h.clock.advance(20)
+                h.look()
+            subjects(h.sandbox, name, study="ST-001", species="mouse")
+            h.clock.advance(20)
+            with monkeypatch.context() as patch:
+                patch.setattr(h.client, "export_records", renamed_just_now)
+                h.look()
+            assert "st-001" in h.text("DEV/test/subject.tsv")
+            patched(h, exports=2)
+            assert "ST-001" not in h.text("DEV/test/subject.tsv")
+            study(h.sandbox, "ST-001", title="old")
+            patched(h, exports=2)
+
+
 def test_a_renamed_parent_that_is_not_mirrored(tmp_path: Path) -> None:
     mirror = [{"projects": ["DEV-test"], "nodes": ["subject"], "every": "10s"}]
     with delta(tmp_path, mirror=mirror) as h:

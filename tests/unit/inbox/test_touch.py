@@ -41,12 +41,13 @@ def test_other_nodes_do_not_matter_but_updated_parents_may_be_renamed() -> None:
     found = asked(wrote(10, edit("a1", "aliquot"), parent, edit("e2", "experiment", "create")))
     assert found == Few(frozenset(), {"e1": frozenset({"E-1"})})
     assert isinstance(found, Few)
-    assert not renamed(found, {"e1": "E-1"})
+    assert not renamed(found, {"e1": frozenset({"E-1"})})
     assert not renamed(found, {}), "no record links to it"
-    assert renamed(found, {"e1": "e-1"})
+    assert renamed(found, {"e1": frozenset({"e-1"})})
+    assert renamed(found, {"e1": frozenset({"E-1", "e-1"})}), "a child was fetched before the rename was told"
     nameless = asked(wrote(10, edit("e1", "experiment", name=None)))
     assert isinstance(nameless, Few)
-    assert renamed(nameless, {"e1": "E-1"})
+    assert renamed(nameless, {"e1": frozenset({"E-1"})})
 
 
 @pytest.mark.parametrize(
