@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from gen3sync.cli.layout import clock, paint, title, wrapped
+from gen3sync.cli.layout import clock, paint, title, wrap, wrapped
 from gen3sync.cli.screen_inbox import inbox_lines
 from gen3sync.cli.screen_outbox import MOST, outbox_lines
 from gen3sync.cli.words import count, fit, sentence, span
@@ -83,7 +83,7 @@ def _commons(status: Status, now: datetime, columns: int) -> Iterator[str]:
     if commons.dictionary:
         said += f", dictionary {printable(commons.dictionary, 30)}"
     yield title("Commons") + fit(printable(commons.url), columns - 10)
-    yield " " * 10 + fit(said, columns - 10)
+    yield from (" " * 10 + part for part in wrap(said, columns - 10))
     words = []
     if key.user:
         words.append(printable(key.user, 40))
@@ -93,7 +93,9 @@ def _commons(status: Status, now: datetime, columns: int) -> Iterator[str]:
     if key.token_expires_at:
         left = (moment(key.token_expires_at) - now).total_seconds()
         words.append(f"token for {span(left)}" if left > 0 else "token due for renewal")
-    yield title("Key") + fit(", ".join(words) or "not used yet", columns - 10)
+    first, *more = wrap(", ".join(words) or "not used yet", columns - 10)
+    yield title("Key") + first
+    yield from (" " * 10 + part for part in more)
 
 
 def _notify(status: Status, now: datetime, columns: int) -> Iterator[str]:

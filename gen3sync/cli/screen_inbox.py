@@ -42,7 +42,7 @@ def inbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
     if not shown:
         yield fit(f"          {count(len(rest), 'mirror')}, all without records{true}", columns)
         return
-    none = f", {empty:,} without records" if empty else ""
+    none = " without records" if empty == len(rest) else f", {empty:,} without records" if empty else ""
     yield f"  … and {count(len(rest), 'more mirror')}{none}{true}; --json lists them"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from gen3sync.cli.layout import MARGIN, row, title
-from gen3sync.cli.words import count, fit, span
+from gen3sync.cli.words import count, fit, span, width
 from gen3sync.names import printable
 from gen3sync.status import DropStatus, EndedStatus, OutboxStatus, RefusalStatus, Status, moment
 
@@ -21,7 +21,8 @@ _ORDER = ("parked", "sending", "verifying", "planning", "waiting")
 def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
     outbox = status.outbox
     yield title("Outbox") + fit(printable(outbox.path), columns - 10, keep_end=True)
-    yield " " * 10 + fit(_sums(outbox), columns - 10)
+    for line in _sums(outbox, columns - 10):
+        yield " " * 10 + fit(line, columns - 10)
     for parked in outbox.parked_projects[:MOST]:
         yield from row("parked", printable(parked.project), printable(parked.reason, _LONGEST), columns)
     yield from _more(len(outbox.parked_projects) - MOST, "parked project")
@@ -41,7 +42,7 @@ def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
         yield from row(ended.verdict, printable(ended.path), _ended_words(ended), columns, 3)
 
 
-def _sums(outbox: OutboxStatus) -> str:
+def _sums(outbox: OutboxStatus, room: int) -> list[str]:
     states = outbox.states
     if not states:
         for drop in outbox.open:
@@ -50,7 +51,9 @@ def _sums(outbox: OutboxStatus) -> str:
     if outbox.settling:
         words.append(f"{count(outbox.settling, 'file')} still being written")
     today = [f"{number:,} {verdict}" for verdict, number in outbox.today.items() if number]
-    return f"{', '.join(words) or 'nothing waiting'}; last 24 h: {', '.join(today) or 'nothing'}"
+    parts = [", ".join(words) or "nothing waiting", f"last 24 h: {', '.join(today) or 'nothing'}"]
+    whole = "; ".join(parts)
+    return [whole] if width(whole) <= room else parts
 
 
 def _more(number: int, what: str) -> Iterator[str]:
@@ -61,7 +64,7 @@ def _more(number: int, what: str) -> Iterator[str]:
 def _drop_words(drop: DropStatus, now: datetime) -> str:
     words = []
     # Rows that wait for somebody move no further: what they wait for says more than how far they came.
-    if drop.rows and drop.done is not None and not (drop.state == "parked" and not drop.done):
+    if drop.rows and drop.done is not None and (drop.done or not drop.reason):
         share = f" ({100 * drop.done // drop.rows} %)" if drop.rows >= 100 else ""
         words.append(f"{drop.done:,} of {drop.rows:,} rows{share}")
     if drop.left is not None:
@@ -70,7 +73,11 @@ def _drop_words(drop: DropStatus, now: datetime) -> str:
         words.append(printable(drop.reason, _LONGEST))
     if drop.next_attempt_at:
         left = (moment(drop.next_attempt_at) - now).total_seconds()
-        words.append(f"again in {span(left)}" if left > 0 else "again now")
+        again = f"again in {span(left)}" if left > 0 else "again now"
+        if words and words[-1].endswith("."):
+            words[-1] += f" Looked at {again}."
+        else:
+            words.append(again)
     return "; ".join(words) or f"for {span((now - moment(drop.since)).total_seconds())}"
 
 
@@ -95,11 +102,21 @@ def _refused(ended: EndedStatus, columns: int) -> Iterator[str]:
         words = printable(ended.reason, _LONGEST)
     yield from row(ended.verdict, printable(ended.path), words, columns, 6)
     if ended.rejects:
-        yield " " * MARGIN + "rejects: " + printable(ended.rejects, _LONGEST)
+        yield from _path("rejects", ended.rejects, columns)
+    elif ended.receipt and ended.verdict == "rejected":
+        yield from _path("file", ended.receipt.removesuffix(_RECEIPT), columns)
     elif ended.receipt:
-        what = "file" if ended.verdict == "rejected" else "receipt"
-        path = ended.receipt.removesuffix(_RECEIPT) if what == "file" else ended.receipt
-        yield " " * MARGIN + f"{what}: " + printable(path, _LONGEST)
+        yield from _path("receipt", ended.receipt, columns)
+
+
+def _path(what: str, path: str, columns: int) -> Iterator[str]:
+    """Whole, to be copied; in a line of its own where it is long."""
+    said = printable(path, _LONGEST)
+    if MARGIN + len(what) + 2 + width(said) <= columns:
+        yield " " * MARGIN + f"{what}: {said}"
+    else:
+        yield " " * MARGIN + f"{what}:"
+        yield " " * 4 + said
 
 
 def _reason(refusal: RefusalStatus) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from gen3sync.cli.invocation import Invocation, json_option, verb
+from gen3sync.cli.words import width
 from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
 from gen3sync.health import Judgement, judge, process_alive
@@ -122,6 +123,16 @@ def _watch(invocation: Invocation, state: Path, end: float | None) -> int:
     return look.exit_code
 
 
+def _fitting(lines: list[str], room: int, columns: int) -> list[str]:
+    """As many lines as fit below each other; a command or path that is longer than the terminal takes several."""
+    used = 0
+    for number, line in enumerate(lines):
+        used += max(1, -(-width(click.unstyle(line)) // columns))
+        if used > room - (number < len(lines) - 1):
+            return [*lines[:number], f"… {len(lines) - number} more lines: enlarge the window"]
+    return lines
+
+
 def _draws(invocation: Invocation) -> bool:
     return sys.stdout.isatty() and not invocation.json and invocation.env.get("TERM") != "dumb"
 
@@ -160,10 +171,7 @@ class _Over:
         else:
             why = (look.error.what, look.error.remedy) if look.error is not None else ()
             lines = ["gen3sync is DOWN.", *map(printable, why)]
-        room = max(5, size.lines - 1)
-        if len(lines) > room:
-            more = len(lines) - room + 1
-            lines[room - 1 :] = [f"… {more} more lines: enlarge the window, or call `gen3sync status` without --watch"]
+        lines = _fitting(lines, max(5, size.lines - 1), max(1, size.columns))
         # Home, each line cleared behind its end, and what is left of the last screen below.
         fresh = "\x1b[2J" if size != self._size else ""
         self._size = size

@@ -94,12 +94,20 @@ def _refused(after: Status, events: Sequence[Event]) -> Iterator[Notice]:
     for event in events:
         if event.kind in _REFUSED and event.drop_id is not None:
             ended = known.get(event.drop_id)
-            more = _where(ended) if ended else ""
-            yield Notice(News.REJECTS, f"{printable(event.text, _LONGEST)}{more}")
+            # Reasons of rows may quote cells; reasons of a whole file speak of its form.
+            rows = ended is not None and bool(ended.refusals)
+            yield Notice(News.REJECTS, _of_rows(ended) if ended and rows else printable(event.text, _LONGEST))
+
+
+def _of_rows(ended: EndedStatus) -> str:
+    """How many rows, which columns, and the file in which the reasons stand."""
+    counts = ", ".join(f"{number:,} {word}" for word, number in ended.counts.items() if number and word != "read")
+    said = {"partly": "landed in part", "rejected": "was refused"}.get(ended.verdict, "was accepted, unverified")
+    return f"{printable(ended.path, 300)} {said}: {counts or 'no rows'}.{_where(ended)}"
 
 
 def _where(ended: EndedStatus) -> str:
-    """Which columns, and the file with the rows. The reasons quote cells, so they stay there."""
+    """Which columns, and the file with the rows."""
     columns = [f"{printable(refusal.column, 60)} ({refusal.rows:,})" for refusal in ended.refusals if refusal.column]
     said = f" Columns with errors (rows): {', '.join(columns)}." if columns else ""
     if ended.rejects:

@@ -90,7 +90,7 @@ def test_every_screen_is_readable_in_few_columns(columns: int) -> None:
         now = NOW
         text = click.unstyle(render(status, judge(status, now, alive=True), now, columns))
         commands = [line for line in text.splitlines() if line.startswith("    gen3sync ")]
-        paths = [line for line in text.splitlines() if "rejects: " in line]
+        paths = [line for line in text.splitlines() if line.startswith("    /")]
         assert wide("\n".join(line for line in text.splitlines() if line not in commands + paths)) <= columns
 
 
@@ -133,6 +133,8 @@ def test_refused_rows_say_why_and_where_they_are() -> None:
     assert "9 created, 413 rejected; 412 rows: sex: 'x' is not one of ['Male', 'Female']; 1 row: 'weight' is" in said
     assert "and other reasons" in said
     assert "rejects: /srv/lab/sent/DEV/test/sample.tsv.rejects.tsv" in text
+    narrow = click.unstyle(render(refused(), judge(refused(), NOW, alive=True), NOW, 60))
+    assert "    /srv/lab/sent/DEV/test/sample.tsv.rejects.tsv" in narrow.splitlines()
     assert text.count("DEV/test/sample.tsv ") + text.count("DEV/test/sample.tsv\n") == 2  # sent again now, and refused
 
 

@@ -75,14 +75,14 @@ def test_parked_drops_beyond_the_first_hundred_are_told_from_history() -> None:
 
 def test_refused_rows_are_told_with_columns_and_the_file_but_no_cell() -> None:
     status = example()
-    ended = EndedStatus(9, "a.tsv", "DEV/test", "partly", at(-1), {"rejected": 412})
+    ended = EndedStatus(9, "a.tsv", "DEV/test", "partly", at(-1), {"read": 421, "created": 9, "rejected": 412})
     ended = replace(
         ended,
         refusals=(RefusalStatus(412, "'Jane Doe' is not one of 'Male'", "sex"),),
         rejects="/srv/a.tsv.rejects.tsv",
     )
     status = replace(status, outbox=replace(status.outbox, refused=(ended,)))
-    (notice,) = Reader()(status, event("partly", "a.tsv landed in part: 9 created, 412 rejected.", 9))
+    (notice,) = Reader()(status, event("partly", "a.tsv landed in part: 412 rows: 'Jane Doe' is not one of 'Male'", 9))
     assert notice.news is News.REJECTS
     assert notice.text == (
         "a.tsv landed in part: 9 created, 412 rejected. Columns with errors (rows): sex (412). "
