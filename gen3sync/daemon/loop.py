@@ -46,6 +46,8 @@ TURN = 1.0
 """Seconds between looks at orders and heartbeats."""
 PUBLISH = 15.0
 """Seconds after which status.json is written even when nothing happened."""
+ECHO = 0.3
+"""Seconds in which a second SIGHUP is the same wish: systemd sends two where Type=notify-reload meets ExecReload=."""
 STOP_WITHIN = 60.0
 """Seconds for work in flight when asked to stop."""
 LAST_WORDS = 5.0
@@ -112,7 +114,6 @@ class Daemon:
 
     def _turn(self) -> None:
         if self._reload:
-            self._reload = False
             self._take_new_settings()
         changed = self._rooms.ledger.changed()
         if changed:
@@ -184,6 +185,8 @@ class Daemon:
         self._notifier.reloading()
         self._port.rest()
         with self._vigil.fed():
+            self._clock.wait(threading.Event(), ECHO)
+            self._reload = False
             self._change_settings()
             status = self._publish()
         self._notifier.ready(self._line(status))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.system.instance import Instance
+from tests.system.instance import ANN, Instance, Personal
 from tests.system.machine import Machine, NoMachineError, boot, missing, until
 
 
@@ -28,8 +28,11 @@ def instance(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Calla
     """Makes services, each with folders and a key of its own; they are stopped after the test."""
     made: list[Instance] = []
 
-    def make(name: str, *, project: str = "DEV/test", commons: str = "") -> Instance:
-        one = Instance(machine, name, project, commons)
+    def make(name: str, *, project: str = "", commons: str = "", kind: type[Instance] = Instance) -> Instance:
+        if kind is Personal:
+            machine.run("systemctl", "start", f"user@{ANN}")
+        # People's studies are in a project of their own: two tests may name one alike.
+        one = kind(machine, name, project or ("DEV/second" if kind is Personal else "DEV/test"), commons)
         made.append(one)
         one.configure()
         one.new_key()

@@ -28,6 +28,7 @@ every = "2s"
 path = "{state}"
 """
 PROGRAM = "/opt/gen3sync/bin/gen3sync"
+ANN = 1000
 
 
 @dataclass
@@ -51,14 +52,26 @@ class Instance:
     def key(self) -> str:
         return f"/etc/gen3sync/{self.name}.key.json"
 
+    @property
+    def state(self) -> str:
+        return f"/var/lib/gen3sync/{self.name}"
+
+    @property
+    def root(self) -> str:
+        """The folder of its folders."""
+        return f"/srv/{self.name}"
+
+    @property
+    def dropins(self) -> str:
+        return f"/etc/systemd/system/{self.unit}.service.d"
+
     def configure(self, folder: str = "") -> None:
-        text = CONFIG.format(
-            commons=self.commons,
-            folder=folder or f"/srv/{self.name}",
-            project=self.project,
-            state=f"/var/lib/gen3sync/{self.name}",
-        )
-        self.machine.write(self.config, text)
+        text = CONFIG.format(commons=self.commons, folder=folder or self.root, project=self.project, state=self.state)
+        self.write(self.config, text)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """A file of whoever runs the service."""
+        self.machine.write(path, text, mode)
 
     def new_key(self, path: str = "") -> None:
         """As a person makes one on the commons' profile page and puts it in place."""
@@ -73,21 +86,26 @@ class Instance:
 
     def install(self, *options: str) -> str:
         """`service install`; what it said."""
-        return self.machine.run(PROGRAM, "service", "install", "--name", self.name, *options)
+        return self.run(PROGRAM, "service", "install", "--name", self.name, *options)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """A command of whoever runs the service."""
+        path = "/opt/gen3sync/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return self.machine.run(*command, check=check, env={"PATH": path})
 
     def start(self, *options: str, times: str = "") -> None:
         """Installs, and does word for word what `install` said is next."""
         said = self.install(*options)
-        dropin = f"/etc/systemd/system/gen3sync@{self.name}.service.d/90-test.conf"
-        self.machine.write(dropin, f"[Service]\nRestartSec=100ms\n{times}\n")
+        self.write(f"{self.dropins}/90-test.conf", f"[Service]\nRestartSec=100ms\n{times}\n")
         for command in said.partition("Next:\n")[2].splitlines():
-            self.machine.run("sh", "-euc", command, env={"PATH": "/opt/gen3sync/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
+            if "loginctl" not in command:  # nobody logs in on this machine
+                self.run("sh", "-euc", command)
 
     def systemctl(self, *words: str, check: bool = True) -> str:
-        return self.machine.run("systemctl", *words, self.unit, check=check)
+        return self.run("systemctl", *words, self.unit, check=check)
 
     def show(self, name: str) -> str:
-        return self.machine.show(self.unit, name)
+        return self.systemctl("show", "--value", "-p", name)
 
     @property
     def pid(self) -> int:
@@ -99,7 +117,7 @@ class Instance:
         return self.machine.journal(self.unit)
 
     def folder(self, name: str) -> Path:
-        return self.machine.path(f"/srv/{self.name}/{name}")
+        return self.machine.path(f"{self.root}/{name}")
 
     def drop(self, study: str) -> None:
         """A TSV with one study arrives."""
@@ -108,9 +126,17 @@ class Instance:
             if not folder.exists():  # the set-group-id bit above makes it the group's; people's umask is 0002 there
                 folder.mkdir()
                 folder.chmod(0o2770)
+                self.own(folder)
         code = self.project.partition("/")[2]
         text = f"type\tsubmitter_id\tprojects.code\ttitle\nstudy\t{study}\t{code}\tabout {study}\n"
-        (there / f"{study}.tsv").write_text(text, encoding="utf-8")
+        # Written aside: it arrives whole, and belongs to whom it should.
+        aside = there / f".{study}.tsv"
+        aside.write_text(text, encoding="utf-8")
+        self.own(aside)
+        aside.rename(there / f"{study}.tsv")
+
+    def own(self, path: Path) -> None:
+        """Gives what somebody made to whom it would belong."""
 
     def receipt(self, study: str) -> dict[str, Any] | None:
         path = self.folder("sent") / self.project / f"{study}.tsv.receipt.json"
@@ -130,8 +156,8 @@ class Instance:
 
     def uploads(self, study: str) -> int:
         """How many uploads of the study the commons has written."""
-        requests = self.machine.ask("requests")
-        return sum(study.lower() in json.dumps(request["written"]).lower() for request in requests)
+        key = [self.project.replace("/", "-"), "study", study.lower()]
+        return sum(key in request["written"] for request in self.machine.ask("requests"))
 
     def held(self) -> int:
         """Uploads wait at the commons until released; the fault's number."""
@@ -141,5 +167,61 @@ class Instance:
         return any(fault.get("waiting") for fault in self.machine.ask("faults")["faults"])
 
     def status(self) -> dict[str, Any]:
-        found = self.machine.path(f"/var/lib/gen3sync/{self.name}/status.json")
+        found = self.machine.path(f"{self.state}/status.json")
         return json.loads(found.read_bytes()) if found.exists() else {}
+
+
+class Personal(Instance):
+    """The same as a service of one person, ann, under a manager of her own."""
+
+    @property
+    def config(self) -> str:
+        return f"/home/ann/.config/gen3sync/{self.name}.toml"
+
+    @property
+    def key(self) -> str:
+        return "/home/ann/.gen3/credentials.json"
+
+    @property
+    def root(self) -> str:
+        return f"/home/ann/{self.name}"
+
+    @property
+    def state(self) -> str:
+        return f"/home/ann/{self.name}/state"
+
+    @property
+    def dropins(self) -> str:
+        return f"/home/ann/.config/systemd/user/{self.unit}.service.d"
+
+    @property
+    def journal(self) -> str:
+        # Of the service, and of her manager about it.
+        mine = (f"_SYSTEMD_USER_UNIT={self.unit}.service", "+", f"USER_UNIT={self.unit}.service")
+        return self.machine.run("journalctl", "--no-pager", "-o", "cat", *mine)
+
+    def configure(self, folder: str = "") -> None:
+        self.run("mkdir", "-p", "/home/ann/.gen3", self.dropins, self.config.rpartition("/")[0])
+        super().configure(folder)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        self.machine.write(path, text, mode)
+        self.own(self.machine.path(path))
+
+    def new_key(self, path: str = "") -> None:
+        super().new_key(path)
+        self.own(self.machine.path(path or self.key))
+
+    def install(self, *options: str) -> str:
+        return super().install("--user", *options)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        home = {"HOME": "/home/ann", "XDG_RUNTIME_DIR": "/run/user/1000", "PATH": "/opt/gen3sync/bin:/usr/bin:/bin"}
+        setpriv = ("/usr/bin/setpriv", f"--reuid={ANN}", f"--regid={ANN}", "--clear-groups")
+        return self.machine.run(*setpriv, *command, check=check, env=home)
+
+    def systemctl(self, *words: str, check: bool = True) -> str:
+        return self.run("systemctl", "--user", *words, self.unit, check=check)
+
+    def own(self, path: Path) -> None:
+        os.chown(path, ANN, ANN)

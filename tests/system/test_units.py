@@ -74,3 +74,21 @@ def test_examples_are_drop_ins_that_systemd_takes(example: Path, tmp_path: Path)
     if example.stem == "newer-systemd":  # older ones warn of what they do not know yet, and go on
         said = re.sub(r"^.*(Unknown key|Failed to parse).*\n", "", said, flags=re.MULTILINE)
     assert said == ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in SYSTEMD.rglob("*") if path.is_file()),
+    ids=lambda path: path.relative_to(SYSTEMD).as_posix(),
+)
+def test_every_line_says_why_it_is_there(path: Path) -> None:
+    """Each setting stands below its reason, or with its like below theirs."""
+    bare, reason = [], False
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            reason = True
+        elif not line or line.startswith("["):
+            reason = line.startswith("[Unit]") and reason
+        elif not reason and not line.startswith("Description="):
+            bare.append(line)
+    assert bare == []
