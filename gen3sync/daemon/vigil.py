@@ -2,7 +2,7 @@
 
 Feeds systemd's watchdog while every loop shows life; when one does not, says which, once, in the journal and in the
 history. And it knows whether the daemon's last life ended as it should: a killed one cannot say so itself.
-What a heartbeat is, and how long each may be silent, is `heartbeats.py`'s and `compose.py`'s.
+What a heartbeat is, and how long each may be silent, is `heartbeats.py`'s.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from gen3sync.inbox.index import Entry
 from gen3sync.inbox.outcomes import version_of
 from gen3sync.inbox.plan import Format, Mirror
 from gen3sync.inbox.render import Rendered
+from gen3sync.life import resting
 from gen3sync.names import Project
 from gen3sync.records.dictionary import Dictionary, NodeType
 
@@ -46,7 +47,10 @@ class Task:
 
     def asked(self) -> Signature | None:
         """The signature, whichever way it was asked for. Waits for it."""
-        return self.before if self.asking is None else self.asking.result()
+        if self.asking is None:
+            return self.before
+        with resting():  # whoever asks is watched
+            return self.asking.result()
 
     def seen(self, rows: int) -> Signature | None:
         """The signature to be remembered of an export of so many records. Waits for it.

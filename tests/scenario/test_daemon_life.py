@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gen3sync.clock import SystemClock
-from gen3sync.daemon import heartbeats
+from gen3sync.daemon import heartbeats, loop
 from gen3sync.ledger import open_ledger
 from gen3sync.outbox.watch import Watch
 from gen3sync.sandbox.sandbox import Sandbox
@@ -99,7 +99,7 @@ WORKERS = {
     "proof DEV/test": "gen3sync.outbox.flow:gather",
     "outbox": "gen3sync.outbox.scan:Outlook.scan",
     "inbox": "gen3sync.inbox.following:Following.resolve",
-    "look DEV/test": "gen3sync.inbox.rounds:signature_and_written",
+    "look DEV/test": "gen3sync.inbox.look:Looker.look",
     "export DEV/test/study": "gen3sync.inbox.publish:write_atomic",
     "orders": "gen3sync.daemon.compose:Rooms.retry",
     "scheduler": "apscheduler.schedulers.background:BackgroundScheduler._process_jobs",
@@ -174,6 +174,21 @@ def test_what_systemd_hears_of_a_life(lab: Lab, manager: Manager) -> None:
     assert "STOPPING=1" in manager.heard()
 
 
+def test_two_signals_in_a_row_are_one_wish(lab: Lab, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd sends them where Type=notify-reload meets ExecReload=."""
+    monkeypatch.setattr(loop, "ECHO", 2.0)
+    with lab.daemon() as daemon:
+        until(lambda: "READY=1" in manager.heard())
+        daemon.reload()
+        daemon.reload()
+        until(lambda: "READY=1" in manager.heard())
+        lab.drop("study.tsv", STUDY.format("AFTER"))
+        until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
+        status = lab.status()
+        assert status
+        assert sum("configuration was read again" in event.text for event in status.events) == 1
+
+
 def test_an_outbox_removed_and_made_again(lab: Lab) -> None:
     with lab.daemon():
         shutil.rmtree(lab.folder / "outbox")
@@ -220,7 +235,7 @@ def test_an_inbox_unmounted_and_mounted_again(lab: Lab) -> None:
 
     with lab.daemon():
         lab.sandbox.write("DEV-test", [FOREIGN])
-        until(lambda: (lab.inbox / "study.tsv").exists())
+        until(lambda: stands("updated") and (lab.inbox / "study.tsv").exists())
         inbox.rename(disk)
         inbox.mkdir()  # the empty folder that a disk is mounted over
         lab.sandbox.write("DEV-test", [{**FOREIGN, "submitter_id": "WHILE-AWAY"}])
