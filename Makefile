@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.gen3sync-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors tests crash bench man format constraints clean
+.PHONY: help demo test lint types floors tests crash soak bench man format constraints clean
 
 help: ## what can be made here
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,9 @@ tests: $(STAMP) ## pytest on all cores
 crash: $(STAMP) ## the long ones: hundreds of real kills, and a deep run of the state machine
 	GEN3SYNC_KILLS=300 GEN3SYNC_EXAMPLES=500 GEN3SYNC_STEPS=30 \
 		$(BIN)/pytest -n auto tests/crash tests/scenario/test_outbox_machine.py $(PYTEST_ARGS)
+
+soak: $(STAMP) ## a day of a daemon's life in ten minutes: thousands of drops, a fault every few seconds, flat and true
+	GEN3SYNC_SOAK_ROUNDS=$(or $(ROUNDS),110) $(BIN)/pytest tests/soak $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure both ways against the official SDK and curl (minutes; see docs/reference/benchmarks.md)
 	$(BIN)/python -m benchmarks.submit new edited latency idle
