@@ -43,13 +43,14 @@ _AT_HAND = (Why.UNCHANGED, Why.CHANGED)
 @dataclass(frozen=True, slots=True)
 class Round:
     """What to look at. `asked`: a person or our own submission wants it exported; `report`: and to hear of each mirror,
-    so nothing is left out for being too soon."""
+    so nothing is left out for being too soon. `ended` hears of each group of mirrors when its part is over."""
 
     project: Project
     mirrors: tuple[Mirror, ...]
     asked: Why | None = None
     accept: bool = False
     report: bool = False
+    ended: Callable[[str], None] = lambda _group: None
 
 
 class Decider:

@@ -221,7 +221,9 @@ class Inbox:
             mirrors = tuple(mirror for each in groups for mirror in self._following.of(each))
             if not mirrors:
                 return
-            result = self._run(Round(group.project, mirrors))
+            result = self._run(
+                Round(group.project, mirrors, ended=lambda name: jobs.done(groups, [Group(name, group.project)]))
+            )
         except (StoppedError, CancelledError, RuntimeError):
             if not self._stop.is_set():
                 raise

@@ -28,11 +28,12 @@ _OPTIONS = {"executor": _EXECUTOR, "misfire_grace_time": None, "coalesce": True,
 
 @dataclass(slots=True)
 class _Look:
-    """The last look at a group: when it began, by the monotonic clock, and whether another group took it along."""
+    """The last look at a group: when it began, by the monotonic clock, whether another group took it along, and with
+    which it is under way."""
 
     at: float = float("-inf")
     along: bool = False
-    busy: bool = False
+    busy: tuple[Group, ...] | None = None
 
 
 class Jobs:
@@ -119,22 +120,23 @@ class Jobs:
         with self._lock:
             mine = self._looks.setdefault(group, _Look())
             along, mine.along = mine.along, False
-            if mine.busy or (along and now - mine.at < _just(self._groups.get(group))):
+            if mine.busy is not None or (along and now - mine.at < _just(self._groups.get(group))):
                 return ()
             others = [each for each in self._groups if each.project == group.project and each != group]
             taken = [each for each in others if self._comes_along(each, group, now)]
-            for each in (group, *taken):
+            together = (group, *taken)
+            for each in together:
                 look = self._looks.setdefault(each, _Look())
-                look.at, look.busy, look.along = now, True, each != group
+                look.at, look.busy, look.along = now, together, each != group
         for each in taken:
             timing = self._groups.get(each)
             if timing is not None and timing.every is not None:
                 self._move(each, timing.every)
-        return (group, *taken)
+        return together
 
     def _comes_along(self, other: Group, group: Group, now: float) -> bool:
         look, theirs, mine = self._looks.get(other, _Look()), self._groups[other], self._groups.get(group)
-        if look.busy or mine is None:
+        if look.busy is not None or mine is None:
             return False
         if theirs.every is None:
             return (theirs.cron, theirs.timezone) == (mine.cron, mine.timezone) and now - look.at >= _just(theirs)
@@ -142,11 +144,13 @@ class Jobs:
             return now - look.at >= theirs.every / 2
         return now - look.at >= theirs.every - min(theirs.every * _SOON, mine.every or theirs.every)
 
-    def done(self, groups: Iterable[Group]) -> None:
-        """The look at these has ended."""
+    def done(self, together: tuple[Group, ...], some: Iterable[Group] | None = None) -> None:
+        """The look at these, which `take` gave together, has ended; or at `some` of them."""
         with self._lock:
-            for group in groups:
-                self._looks.setdefault(group, _Look()).busy = False
+            for group in together if some is None else some:
+                look = self._looks.setdefault(group, _Look())
+                if look.busy is together:  # else it has ended before, and the next may have begun
+                    look.busy = None
 
     def backs_off(self, group: Group) -> bool:
         """Whether the commons is being left alone; the group then runs when that ends."""

@@ -7,6 +7,7 @@ few at once. Leaves to others: when a round is due (`inbox`).
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,12 +98,12 @@ class Rounds:
                 asking.signature.set_result(looked.seen)
         rest = {mirror: why for mirror, why in surely.items() if mirror.node not in begun}
         refreshes, tasks = self._decided(it, rest, looked, since)
+        futures = list(begun.values()) + [self._pool.submit(self._refresher.refresh, task, told) for task in tasks]
+        nodes = [*begun, *(task.node for task in tasks)]
+        _tell_ended(it, list(zip(nodes, futures, strict=True)))
         failure: replies.Failure | None = None
         with resting():
-            for future in [
-                *begun.values(),
-                *(self._pool.submit(self._refresher.refresh, task, told) for task in tasks),
-            ]:
+            for future in futures:
                 done = future.result()
                 refreshes.extend(done.refreshes)
                 failure = failure or done.failure
@@ -196,3 +197,26 @@ class Rounds:
             problem = folder_error(f"An index of {it.project} cannot be written", error).what
             log.warning("%s", problem, extra={"mirror": names, "project": str(it.project)})
         return self._memory.finished_all(rows) if rows else ()
+
+
+def _tell_ended(it: Round, work: Sequence[tuple[str, Future[Done]]]) -> None:
+    """Tells of each group of the round when nothing of it is to be done any more, however long others take."""
+    groups: dict[str, set[str]] = {}
+    for mirror in it.mirrors:
+        groups.setdefault(mirror.group, set()).add(mirror.node)
+    lock = threading.Lock()
+
+    def ended(node: str) -> None:
+        with lock:
+            left = [group for group, nodes in groups.items() if node in nodes]
+            for group in left:
+                groups[group].discard(node)
+            over = [group for group in left if not groups[group] & busy]
+        for group in over:
+            it.ended(group)
+
+    busy = {node for node, _ in work}
+    for group in [group for group, nodes in groups.items() if not nodes & busy]:
+        it.ended(group)
+    for node, future in work:
+        future.add_done_callback(lambda _, node=node: ended(node))  # type: ignore[misc]

@@ -153,3 +153,22 @@ def test_entries_that_are_due_together_ask_and_export_once(tmp_path: Path) -> No
         wait_until(lambda: sum(each.outcome is not None for each in h.inbox.status().mirrors) == 6)
         assert (node_exports(h), h.queries()) == (2, 1)
         assert h.inbox.stop(60)
+
+
+def test_an_export_that_takes_long_holds_up_nobody_it_took_along(tmp_path: Path) -> None:
+    mirror = [
+        {"projects": ["DEV-test"], "nodes": ["subject"], "every": "1h"},
+        {"projects": ["DEV-test"], "nodes": ["study"], "every": "1s"},
+    ]
+    with house(tmp_path, mirror=mirror, clock=SystemClock()) as h, scheduler(paused=False) as jobs:
+        study(h.sandbox, "ST-1")
+        subjects(h.sandbox, *(f"S-{n}" for n in range(2000)), study="ST-1")
+        with h.sandbox.faults.stall_export(rows=1500) as stalled:
+            h.inbox.start(jobs)
+            stalled.wait_reached()
+            wait_until(lambda: "DEV/test/study.tsv" in h.files())
+            study(h.sandbox, "ST-2")
+            wait_until(lambda: sorted(h.rows("DEV/test/study.tsv")) == ["ST-1", "ST-2"])
+            assert "DEV/test/subject.tsv" not in h.files()
+        wait_until(lambda: "DEV/test/subject.tsv" in h.files())
+        assert h.inbox.stop(60)

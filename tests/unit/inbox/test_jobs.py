@@ -130,11 +130,18 @@ def test_equal_intervals_fall_into_step_and_others_keep_theirs(paused: Callable[
 def test_a_look_that_has_not_ended_is_not_overlapped(paused: Callable[..., Paused]) -> None:
     p = paused(a=10, b=10)
     a, b = (Group(name, PROJECT) for name in "ab")
-    assert set(p.jobs.take(a)) == {a, b}
+    first = p.jobs.take(a)
+    assert set(first) == {a, b}
     p.clock.advance(1000)
     assert p.jobs.take(b) == ()
     assert p.jobs.take(a) == ()
-    p.jobs.done((a, b))
+    p.jobs.done(first, [b])
+    again = p.jobs.take(b)
+    assert again == (b,), "the other is still under way"
+    p.jobs.done(first)
+    assert p.jobs.take(b) == (), "what ended before is not ended by that"
+    p.jobs.done(again)
+    p.clock.advance(1000)
     assert set(p.jobs.take(b)) == {a, b}
 
 
