@@ -27,7 +27,7 @@ def once(invocation: Invocation) -> int:
     with own_rooms(invocation, settings) as rooms, progress(invocation, "one pass") as bar:
         started = rooms.clock.now()
         result = rooms.once(bar.rows)
-        note_pass(rooms, started)
+        note_pass(rooms, started, invocation.env)
     if invocation.json:
         invocation.emit(
             {

@@ -51,9 +51,8 @@ def _head(status: Status, judgement: Judgement, now: datetime, columns: int) -> 
         yield from wrapped("  It is called by cron or a timer: look there, or call `gen3sync once`.", columns, "")
     else:
         config = printable(status.daemon.config)
-        yield from wrapped(
-            f"  Start it: `gen3sync run --config {config}`, or `systemctl start gen3sync@NAME`.", columns, ""
-        )
+        yield f"  Start it: `gen3sync run --config {config}`"
+        yield "  or `systemctl start gen3sync@NAME`."
 
 
 def _state(status: Status, judgement: Judgement, now: datetime) -> str:

@@ -33,13 +33,13 @@ def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
         yield from row(drop.state, printable(drop.path), _drop_words(drop, now), columns, lines)
     yield from _more(outbox.open_total - MOST, "file")
     for ended in outbox.refused[:MOST]:
-        yield from _refused(ended, columns)
+        yield from _refused(ended, now, columns)
     yield from _more(
         sum(outbox.today.get(word, 0) for word in ("partly", "rejected", "unverified")) - MOST, "such file"
     )
     shown = {ended.drop for ended in outbox.refused}
     for ended in [ended for ended in outbox.ended if ended.drop not in shown][:MOST]:
-        yield from row(ended.verdict, printable(ended.path), _ended_words(ended), columns, 3)
+        yield from row(ended.verdict, printable(ended.path), _ended_words(ended, now), columns, 3)
 
 
 def _sums(outbox: OutboxStatus, room: int) -> list[str]:
@@ -88,16 +88,20 @@ def _counts(ended: EndedStatus) -> str:
     )
 
 
-def _ended_words(ended: EndedStatus) -> str:
-    return _counts(ended) or printable(ended.reason, _LONGEST)
+def _ended_words(ended: EndedStatus, now: datetime) -> str:
+    return f"{_counts(ended) or printable(ended.reason, _LONGEST)}{_ago(ended, now)}"
 
 
-def _refused(ended: EndedStatus, columns: int) -> Iterator[str]:
+def _ago(ended: EndedStatus, now: datetime) -> str:
+    return f", {span((now - moment(ended.ended_at)).total_seconds())} ago" if ended.ended_at else ""
+
+
+def _refused(ended: EndedStatus, now: datetime, columns: int) -> Iterator[str]:
     """Why, and where the rows are that can be corrected and dropped again."""
     reasons = [_reason(refusal) for refusal in ended.refusals[:_REASONS]]
     if len(ended.refusals) > _REASONS:
         reasons.append("and other reasons")
-    words = "; ".join(part for part in (_counts(ended), *reasons) if part)
+    words = "; ".join(part for part in (f"{_counts(ended)}{_ago(ended, now)}", *reasons) if part)
     if not ended.refusals and ended.reason:
         words = printable(ended.reason, _LONGEST)
     yield from row(ended.verdict, printable(ended.path), words, columns, 6)

@@ -110,7 +110,7 @@ class Rooms:
         self._every("pulse", self._pulse, _PULSE, now)
         self._every("ledger", self._write_ledger, _PULSE, now)
         self._every("tokens", self._at_work(self._renew_token, "tokens"), _PULSE, now)
-        self._every("look", self._at_work(self._look_at_commons, "look"), EVERY, now)
+        self._every("look", self._at_work(self.look_at_commons, "look"), EVERY, now)
         self._every(
             "housekeeping", self._at_work(self._keep_house, "housekeeping"), 86_400.0, now + timedelta(minutes=10)
         )
@@ -218,6 +218,10 @@ class Rooms:
         notes = self.inbox.status().problems
         return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code, notes)
 
+    def look_at_commons(self) -> None:
+        """Whether it answers, for status and history."""
+        self._look.look(lambda level, text: self.tell(level, "commons", text))
+
     # --- within
 
     def _until(self, ids: list[int] | tuple[int, ...], settled: Callable[[tuple[Drop, ...]], bool]) -> tuple[Drop, ...]:
@@ -267,9 +271,6 @@ class Rooms:
     def _renew_token(self) -> None:
         if self.client.tokens.renew_if_due():
             log.info("token renewed")
-
-    def _look_at_commons(self) -> None:
-        self._look.look(lambda level, text: self.tell(level, "commons", text))
 
     def _keep_house(self) -> None:
         keep_house(self.settings, self.ledger, self.clock)

@@ -1,11 +1,13 @@
-"""What `gen3sync once` leaves behind for `gen3sync status`: that no daemon runs here, and that none is missed.
+"""What `gen3sync once` leaves behind: a status that says that no daemon runs here and none is missed, and messages.
 
-A status is written at the end of each pass, with how often passes come, so that one that does not come is noticed.
+The status is written at the end of each pass, with how often passes come, so that one that does not come is noticed.
+People are told what is new as a daemon would tell them; what does not get through goes with the next pass.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from gen3sync.daemon.gather import gather
 from gen3sync.errors import LedgerError
 from gen3sync.files import folder_error, write_atomic
+from gen3sync.notify.teller import Teller, name_of
 from gen3sync.status import FILE, DaemonState, Writer, moment
 
 if TYPE_CHECKING:
@@ -23,19 +26,25 @@ log = logging.getLogger(__name__)
 
 _NOTE = "once:passes"
 _REMEMBERED = 6
+_LAST_WORDS = 60.0
+"""Seconds for messages, at most."""
 
 
-def note_pass(rooms: Rooms, started: datetime) -> None:
+def note_pass(rooms: Rooms, started: datetime, env: Mapping[str, str]) -> None:
     """Writes the status of a pass that has just ended. Whatever keeps it from being written is told and no more."""
-    rooms._look_at_commons()
+    settings = rooms.settings
+    rooms.look_at_commons()
     try:
         passes = [*rooms.ledger.notes.get(_NOTE, []), started.isoformat(timespec="seconds")][-_REMEMBERED:]
         rooms.ledger.notes.set(_NOTE, passes)
         gaps = [(moment(b) - moment(a)).total_seconds() for a, b in pairwise(passes)]
         live = rooms.live(DaemonState.STOPPED, started, "", {})
         live = replace(live, by=Writer.ONCE, pass_every=max(gaps, default=None))
-        status = gather(rooms.ledger, live, rooms.clock.now())
-        write_atomic(rooms.settings.state.path / FILE, status.to_json())
+        teller = Teller(settings.notify, rooms.ledger, rooms.clock, env, name_of(settings.path))
+        teller.hear(gather(rooms.ledger, live, rooms.clock.now()))
+        teller.stop(_LAST_WORDS)
+        status = gather(rooms.ledger, replace(live, notify=teller.status()), rooms.clock.now())
+        write_atomic(settings.state.path / FILE, status.to_json())
     except OSError as error:
         log.error("%s", folder_error("The status cannot be written", error).what)  # noqa: TRY400 - a sentence
     except LedgerError as error:

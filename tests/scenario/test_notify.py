@@ -206,3 +206,14 @@ def test_check_looks_at_the_targets_without_showing_them(lab: Lab) -> None:
     assert "can be read by others" in told.out
     assert SECRET not in told.out
     assert told.code == 78
+
+
+def test_once_tells_as_a_daemon_would_and_nothing_twice(lab: Lab, receiver: Receiver) -> None:
+    assert lab.call("once").code == 0
+    assert receiver.messages == []
+    lab.drop("bad.tsv", BAD)
+    for _ in range(2):
+        lab.call("once")
+    assert receiver.text.count("bad.tsv was refused") == 1
+    told = lab.call("status", "--json").json["status"]
+    assert (told["daemon"]["by"], told["notify"]["targets"], told["notify"]["waiting"]) == ("once", 1, 0)
