@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.gen3sync-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types floors tests crash soak bench man format constraints clean
+.PHONY: help demo test lint types floors tests crash soak bench man capture format constraints clean
 
 help: ## what can be made here
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,9 @@ bench: $(STAMP) ## measure both ways against the official SDK and curl (minutes;
 
 man: $(STAMP) ## write the man pages and shell completions in docs/ from the code
 	@$(BIN)/python -m docs.manual
+
+capture: $(STAMP) ## make the picture of `gen3sync status` in docs/ anew, from a daemon at work
+	@$(BIN)/python -m docs.capture
 
 format: $(STAMP) ## write the files as ruff likes them
 	$(BIN)/ruff check --fix
