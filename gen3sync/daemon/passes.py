@@ -33,8 +33,8 @@ _LAST_WORDS = 60.0
 def note_pass(rooms: Rooms, started: datetime, env: Mapping[str, str]) -> None:
     """Writes the status of a pass that has just ended. Whatever keeps it from being written is told and no more."""
     settings = rooms.settings
-    rooms.look_at_commons()
     try:
+        rooms.look_at_commons()
         passes = [*rooms.ledger.notes.get(_NOTE, []), started.isoformat(timespec="seconds")][-_REMEMBERED:]
         rooms.ledger.notes.set(_NOTE, passes)
         gaps = [(moment(b) - moment(a)).total_seconds() for a, b in pairwise(passes)]
