@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from gen3sync.cli.layout import MARGIN, row, title
@@ -89,11 +90,15 @@ def _counts(ended: EndedStatus) -> str:
 
 
 def _ended_words(ended: EndedStatus, now: datetime) -> str:
-    return f"{_counts(ended) or printable(ended.reason, _LONGEST)}{_ago(ended, now)}"
+    counts, ago = _counts(ended), _ago(ended, now)
+    if counts:
+        return f"{counts}, {ago}" if ago else counts
+    reason = printable(ended.reason, _LONGEST)
+    return f"{ago}: {reason}" if ago and reason else reason or ago
 
 
 def _ago(ended: EndedStatus, now: datetime) -> str:
-    return f", {span((now - moment(ended.ended_at)).total_seconds())} ago" if ended.ended_at else ""
+    return f"{span((now - moment(ended.ended_at)).total_seconds())} ago" if ended.ended_at else ""
 
 
 def _refused(ended: EndedStatus, now: datetime, columns: int) -> Iterator[str]:
@@ -101,9 +106,10 @@ def _refused(ended: EndedStatus, now: datetime, columns: int) -> Iterator[str]:
     reasons = [_reason(refusal) for refusal in ended.refusals[:_REASONS]]
     if len(ended.refusals) > _REASONS:
         reasons.append("and other reasons")
-    words = "; ".join(part for part in (f"{_counts(ended)}{_ago(ended, now)}", *reasons) if part)
-    if not ended.refusals and ended.reason:
-        words = printable(ended.reason, _LONGEST)
+    said = ", ".join(part for part in (_counts(ended), _ago(ended, now)) if part)
+    words = "; ".join(part for part in (said, *reasons) if part)
+    if not ended.refusals:
+        words = _ended_words(replace(ended, counts={}), now)
     yield from row(ended.verdict, printable(ended.path), words, columns, 6)
     if ended.rejects:
         yield from _path("rejects", ended.rejects, columns)
