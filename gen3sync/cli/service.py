@@ -193,7 +193,7 @@ def _say_next(invocation: Invocation, place: Place, settings: Settings | None, p
     it = place.service
     if not it.user and is_at_home(it.program):
         invocation.say(f"! The service does not see {it.program}: homes are hidden from it. Install it elsewhere:")
-        invocation.say("    python3 -m venv /opt/gen3sync && /opt/gen3sync/bin/pip install gen3sync")
+        invocation.say("    python3 -m venv /opt/gen3sync && /opt/gen3sync/bin/pip install .   # in its source")
         invocation.say("    /opt/gen3sync/bin/gen3sync service install --name " + it.name)
     if problem and problem != "missing":
         invocation.say(f"! {printable(it.config)} cannot be used yet:")

@@ -24,8 +24,8 @@ credentials = "key.json"
 connect_timeout = "5s"
 read_timeout = "20s"
 deadline = "30s"
-# The commons works off what it has within a second or two, and these are eight minutes of this clock.
-horizon = "8m"
+# The commons works off what it has within a second or two, and these six seconds are a quarter of an hour here.
+horizon = "15m"
 [outbox]
 path = "outbox"
 settle = "15s"

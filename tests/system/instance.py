@@ -26,7 +26,7 @@ nodes = ["study"]
 every = "2s"
 [state]
 path = "{state}"
-"""
+{more}"""
 PROGRAM = "/opt/gen3sync/bin/gen3sync"
 ANN = 1000
 
@@ -65,8 +65,9 @@ class Instance:
     def dropins(self) -> str:
         return f"/etc/systemd/system/{self.unit}.service.d"
 
-    def configure(self, folder: str = "") -> None:
-        text = CONFIG.format(commons=self.commons, folder=folder or self.root, project=self.project, state=self.state)
+    def configure(self, folder: str = "", more: str = "") -> None:
+        folder = folder or self.root
+        text = CONFIG.format(commons=self.commons, folder=folder, project=self.project, state=self.state, more=more)
         self.write(self.config, text)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
@@ -200,9 +201,9 @@ class Personal(Instance):
         mine = (f"_SYSTEMD_USER_UNIT={self.unit}.service", "+", f"USER_UNIT={self.unit}.service")
         return self.machine.run("journalctl", "--no-pager", "-o", "cat", *mine)
 
-    def configure(self, folder: str = "") -> None:
+    def configure(self, folder: str = "", more: str = "") -> None:
         self.run("mkdir", "-p", "/home/ann/.gen3", self.dropins, self.config.rpartition("/")[0])
-        super().configure(folder)
+        super().configure(folder, more)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         self.machine.write(path, text, mode)

@@ -21,12 +21,20 @@ def restarted(one: Instance, times: int = 1) -> bool:
 
 def test_a_drop_arrives_and_a_mirror_appears_behind_all_walls(instance: Make, machine: Machine) -> None:
     lab = instance("lab")
+    lab.configure(more='[metrics]\nlisten = "127.0.0.1:9473"\n')
     lab.start()  # the commands that `service install` prints, word for word; `start` waits for READY
     assert lab.show("ActiveState") == "active"
     lab.drop("FIRST")
     assert lab.landed("FIRST")["rows"]["created"] == 1
     lab.mirrored("FIRST")
     until(lambda: "last mirror just now, key expires in 29 days" in lab.show("StatusText"), what="the status line")
+
+    # Its port answers through the walls as well.
+    page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9473/{}', timeout=60).read().decode())"
+    assert machine.run("/opt/python/bin/python3", "-S", "-c", page.format("readyz")).startswith("ready")
+    assert "gen3sync_heartbeat_age_seconds" in machine.run(
+        "/opt/python/bin/python3", "-S", "-c", page.format("metrics")
+    )
 
     facts = process_facts(lab)
     assert facts["Uid"].split()[0] != "0"
