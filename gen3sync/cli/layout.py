@@ -66,7 +66,7 @@ def row(label: str, name: str, words: str, columns: int, lines: int | None = Non
         if lines is not None and len(parts) > lines:
             parts[lines - 1 :] = [fit(f"{parts[lines - 1]} …", columns - MARGIN).rstrip()]
         yield from (" " * MARGIN + part for part in parts)
-    yield from _broken(words, parts)
+    yield from _broken(words, parts, columns, MARGIN)
 
 
 def wrapped(text: str, columns: int, colour: str) -> Iterator[str]:
@@ -74,14 +74,14 @@ def wrapped(text: str, columns: int, colour: str) -> Iterator[str]:
     parts = list(wrap(text, columns - 2))
     for number, line in enumerate(parts):
         yield paint(("" if number == 0 else "  ") + line, colour)
-    yield from _broken(text, parts)
+    yield from _broken(text, parts, columns, 4)
 
 
-def _broken(text: str, parts: list[str]) -> Iterator[str]:
+def _broken(text: str, parts: list[str], columns: int, indent: int) -> Iterator[str]:
     """Commands of `text` that none of its lines shows whole."""
     for command in dict.fromkeys(_COMMAND.findall(text)):
         if not any(f"`{command}`" in part for part in parts):
-            yield " " * 4 + command
+            yield " " * (indent if indent + width(command) <= columns else 4) + command
 
 
 def wrap(text: str, columns: int) -> Iterator[str]:

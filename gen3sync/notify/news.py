@@ -30,11 +30,13 @@ _MOST_PARKED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell. `good`: what was told before is over."""
+    """One thing to tell. `good`: what was told before is over; without a text it only takes back what was not yet told.
+    `about` is the same for a trouble and its end."""
 
     news: News
     text: str
     good: bool = False
+    about: str = field(default="", compare=False)
 
 
 _Part = tuple[list[Notice], dict[str, Any]]
@@ -54,7 +56,7 @@ class Seen:
     key: str | None = None
     key_days: int | None = None
     key_problem: bool = False
-    problems: tuple[str, ...] = ()
+    problem: str = ""
     """What is wrong with the daemon itself."""
     silent: bool = False
     """The commons does not answer."""
@@ -123,12 +125,14 @@ def _parked(before: Mapping[str, str], after: Status, events: Sequence[Event]) -
         if event.drop_id is None:
             continue
         if event.kind in _VERDICTS:
-            told.pop(str(event.drop_id), None)
+            if told.pop(str(event.drop_id), None) is not None:
+                notices.append(Notice(News.PARKED, "", good=True, about=f"drop {event.drop_id}"))
         elif event.kind == "parked" and event.drop_id not in standing:
             name, _, reason = event.text.partition(": parked: ")
             if _new(told, event.drop_id, reason or event.text):
-                notices.append(_waits(name, reason or event.text))
-    notices += [_waits(drop.path, drop.reason) for drop in standing.values() if _new(told, drop.drop, drop.reason)]
+                notices.append(_waits(event.drop_id, name, reason or event.text))
+    fresh = [drop for drop in standing.values() if _new(told, drop.drop, drop.reason)]
+    notices += [_waits(drop.drop, drop.path, drop.reason) for drop in fresh]
     open_drops = {str(drop.drop) for drop in after.outbox.open}
     if after.outbox.open_total == len(open_drops):
         told = {drop: reason for drop, reason in told.items() if drop in open_drops}
@@ -144,19 +148,20 @@ def _new(told: dict[str, str], drop: int, reason: str) -> bool:
     return True
 
 
-def _waits(name: str, reason: str) -> Notice:
-    return Notice(News.PARKED, f"{printable(name, 300)} is parked: {printable(reason, _LONGEST)}")
+def _waits(drop: int, name: str, reason: str) -> Notice:
+    said = f"{printable(name, 300)} is parked: {printable(reason, _LONGEST)}"
+    return Notice(News.PARKED, said, about=f"drop {drop}")
 
 
 def _projects(before: Seen, after: Status) -> _Part:
     now = {parked.project: parked.reason for parked in after.outbox.parked_projects}
     notices = [
-        Notice(News.PARKED, f"The project {printable(name)} is parked: {printable(reason, _LONGEST)}")
+        Notice(News.PARKED, f"The project {printable(name)} is parked: {printable(reason, _LONGEST)}", about=name)
         for name, reason in now.items()
         if name not in before.projects
     ]
     notices += [
-        Notice(News.PARKED, f"The project {printable(name)} takes files again.", good=True)
+        Notice(News.PARKED, f"The project {printable(name)} takes files again.", good=True, about=name)
         for name in before.projects
         if name not in now
     ]
@@ -169,10 +174,10 @@ def _mirrors(before: Seen, after: Status) -> _Part:
     for mirror in after.inbox.mirrors:
         was, state = before.mirrors.get(mirror.mirror, ""), _condition(mirror)
         if state and state != was:
-            notices.append(Notice(News.MIRRORS, _of_mirror(mirror, state)))
+            notices.append(Notice(News.MIRRORS, _of_mirror(mirror, state), about=mirror.mirror))
         elif was and not state and mirror.outcome in ("updated", "unchanged"):
             name = printable(f"{mirror.project} {mirror.node}")
-            notices.append(Notice(News.MIRRORS, f"The mirror {name} is current again.", good=True))
+            notices.append(Notice(News.MIRRORS, f"The mirror {name} is current again.", good=True, about=mirror.mirror))
             was = ""
         if state or was:
             told[mirror.mirror] = state or was
@@ -212,9 +217,10 @@ def _key(before: Seen, after: Status, now: datetime) -> _Part:
             )
     problem = bool(key.problem) and after.commons.reachable is not False
     if problem and not before.key_problem:
-        notices.append(Notice(News.KEY, f"The API key cannot be used: {printable(key.problem, _LONGEST)}"))
+        said = f"The API key cannot be used: {printable(key.problem, _LONGEST)}"
+        notices.append(Notice(News.KEY, said, about="key"))
     elif before.key_problem and not key.problem:
-        notices.append(Notice(News.KEY, "The API key can be used again.", good=True))
+        notices.append(Notice(News.KEY, "The API key can be used again.", good=True, about="key"))
     troubled = problem or (before.key_problem and bool(key.problem))
     return notices, {"key": key.key_expires_at, "key_days": told, "key_problem": troubled}
 
@@ -226,11 +232,13 @@ def _daemon(before: Seen, after: Status, events: Sequence[Event]) -> _Part:
         for event in events
         if event.kind == "life" and event.level is EventLevel.WARNING
     ]
-    problems = tuple(part for part in after.daemon.problem.split("; ") if part)
-    notices += [Notice(News.DAEMON, _sentence(text)) for text in problems if text not in before.problems]
-    if before.problems and not problems:
-        notices.append(Notice(News.DAEMON, f"The daemon is well again. It was: {before.problems[0]}.", good=True))
-    return notices, {"problems": problems}
+    problem, was = after.daemon.problem, before.problem
+    # Of two troubles one may be over before the other: what is left was told.
+    if problem and problem not in was:
+        notices.append(Notice(News.DAEMON, _sentence(problem), about="daemon"))
+    elif was and not problem:
+        notices.append(Notice(News.DAEMON, f"The daemon is well again. It was: {was}", good=True, about="daemon"))
+    return notices, {"problem": problem}
 
 
 def _commons(before: Seen, after: Status, now: datetime) -> _Part:
@@ -241,10 +249,11 @@ def _commons(before: Seen, after: Status, now: datetime) -> _Part:
         if lasts >= SILENT:
             silent = True
             why = f": {printable(commons.problem, _LONGEST)}" if commons.problem else "."
-            notices.append(Notice(News.DAEMON, f"The commons has not answered for {lasts // 60:.0f} minutes{why}"))
+            said = f"The commons has not answered for {lasts // 60:.0f} minutes{why}"
+            notices.append(Notice(News.DAEMON, said, about="commons"))
     elif commons.reachable and silent:
         silent = False
-        notices.append(Notice(News.DAEMON, "The commons answers again.", good=True))
+        notices.append(Notice(News.DAEMON, "The commons answers again.", good=True, about="commons"))
     return notices, {"silent": silent}
 
 

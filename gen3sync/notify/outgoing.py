@@ -70,9 +70,17 @@ class Memory:
     last_at: str | None = None
 
     def with_notices(self, fresh: Sequence[Notice], now: datetime) -> Memory:
-        if not fresh:
-            return self
-        return replace(self, notices=(*self.notices, *fresh)[-MOST_NOTICES:], since=self.since or now)
+        """What is over before anybody was told of it is not told at all."""
+        waiting = list(self.notices)
+        for notice in fresh:
+            if notice.good and notice.about:
+                kept = [one for one in waiting if one.good or one.about != notice.about]
+                over, waiting = len(kept) < len(waiting), kept
+                if over or not notice.text:
+                    continue
+            waiting.append(notice)
+        since = (self.since or now) if waiting else None
+        return replace(self, notices=tuple(waiting[-MOST_NOTICES:]), since=since)
 
     def with_message(self, message: Message, targets: Sequence[str], now: datetime) -> Memory:
         """The oldest gives way where nobody has taken any for long."""
@@ -98,7 +106,7 @@ class Memory:
             return cls(
                 event=int(data["event"]),
                 seen=Seen.from_json(data["seen"]),
-                notices=tuple(Notice(News(one["news"]), one["text"], bool(one["good"])) for one in data["notices"]),
+                notices=tuple(Notice(**one | {"news": News(one["news"])}) for one in data["notices"]),
                 since=moment(data["since"]) if data["since"] else None,
                 outgoing=tuple(Outgoing.from_json(one) for one in data["outgoing"]),
                 digest=str(data["digest"]),

@@ -145,6 +145,12 @@ def test_a_drop_on_its_way_says_how_long_it_will_take() -> None:
 def test_a_guard_shows_its_command_whole_in_a_line_of_its_own() -> None:
     lines = screen(busy()).splitlines()
     assert "    gen3sync pull --accept DEV/test/clinical_observation_with_a_long_name.tsv" in lines
+    short = busy().inbox.mirrors[0]
+    held = replace(short, outcome="guarded", reason="It shrank. " * 9 + "Run `gen3sync pull --accept a.tsv`.")
+    lines = screen(replace(busy(), inbox=replace(busy().inbox, mirrors=(held,)))).splitlines()
+    assert any(
+        line.strip() == "gen3sync pull --accept a.tsv" or "`gen3sync pull --accept a.tsv`" in line for line in lines
+    )
     assert lines.index("! 1 mirror guarded.") < 5
 
 

@@ -60,7 +60,7 @@ def test_a_parked_drop_is_told_once_however_often_it_is_looked_at() -> None:
 def test_a_drop_that_ended_may_be_parked_again_under_its_name() -> None:
     hear = Reader()
     assert len(hear(parked(waiting(3, "no way")))) == 1
-    assert hear(parked(), event("superseded", "3.tsv", 3, EventLevel.INFO)) == []
+    assert [n.text for n in hear(parked(), event("superseded", "3.tsv", 3, EventLevel.INFO))] == [""]
     assert hear.seen.parked == {}
     assert len(hear(parked(waiting(4, "no way")))) == 1
 
@@ -181,7 +181,7 @@ def test_a_key_that_does_not_work_is_told_unless_the_commons_is_away() -> None:
 def test_an_unwell_daemon_and_its_recovery() -> None:
     hear, status = Reader(), example()
     hung = replace(status, daemon=replace(status.daemon, problem="no sign of life from inbox; /srv/outbox is gone"))
-    assert [n.text for n in hear(hung)] == ["No sign of life from inbox.", "/srv/outbox is gone."]
+    assert [n.text for n in hear(hung)] == ["No sign of life from inbox; /srv/outbox is gone."]
     better = replace(status, daemon=replace(status.daemon, problem="/srv/outbox is gone"))
     assert hear(better) == []
     (over,) = hear(status)

@@ -115,6 +115,21 @@ def test_what_happens_together_is_told_together(ledger: Ledger, clock: ManualClo
         assert tells.status().last_at == "2026-05-04T10:02:00+00:00"
 
 
+def test_what_is_over_before_it_was_told_is_not_told(ledger: Ledger, clock: ManualClock) -> None:
+    """After a night off every mirror is too old for as long as it takes to look; nobody wants to read that."""
+    box, status = Box(), example()
+    old = replace(status.inbox, mirrors=tuple(replace(mirror, stale=True) for mirror in status.inbox.mirrors))
+    drop = ledger.drops.add(NewDrop("7.tsv", "0" * 64, 1, "drops/7"))
+    with teller(ledger, clock, box) as tells:
+        tells.hear(replace(parked(drop.id), inbox=old))
+        later(tells, clock, 30)
+        ledger.events.add(EventLevel.INFO, "landed", "7.tsv landed", drop_id=drop.id)
+        tells.hear(status)
+        later(tells, clock, 200)
+        tells.hear(replace(status, inbox=old))
+    assert [message.title for _, message in box.taken] == ["gen3sync lab: mirror"]
+
+
 def test_only_what_was_asked_for_is_told(ledger: Ledger, clock: ManualClock) -> None:
     box = Box()
     with teller(ledger, clock, box, settings(events=(News.KEY,))) as tells:
