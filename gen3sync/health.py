@@ -54,8 +54,8 @@ def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
         every = status.daemon.pass_every
         down = age > (FIRST_PASS if every is None else 2 * every + PASS_GRACE)
         if down:
-            usual = "" if every is None else f"; they came at least every {_long(every)}"
-            reasons.append(f"no daemon runs here, and the last pass of `gen3sync once` was {_long(age)} ago{usual}")
+            usual = "" if every is None else f"; they came at least every {long_span(every)}"
+            reasons.append(f"no daemon runs here, and the last pass of `gen3sync once` was {long_span(age)} ago{usual}")
     elif status.daemon.state is DaemonState.STOPPED:
         reasons.append("the daemon was stopped")
     elif not alive:
@@ -103,8 +103,9 @@ def _worries(status: Status, now: datetime) -> list[str]:
     return reasons
 
 
-def _long(seconds: float) -> str:
-    minutes = round(seconds / 60)
+def long_span(seconds: float) -> str:
+    """A length of time that is counted in minutes at least: `40 min`, `3 h`, `12 days`."""
+    minutes = max(0, round(seconds / 60))
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"

@@ -65,6 +65,10 @@ class _Apprise:
             if not box.add(target.url):
                 # What apprise says of it quotes the address.
                 return "apprise does not understand this address"
+            for service in box:
+                if "overflow=" not in target.url:
+                    # A service takes so much and no more; what is too long would be refused again and again.
+                    service.overflow_mode = apprise.OverflowMode.SPLIT
             kind = apprise.NotifyType.INFO if message.good else apprise.NotifyType.WARNING
             taken = box.notify(
                 body=message.body, title=message.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gen3sync.config.choices import News
+from gen3sync.health import long_span
 from gen3sync.names import printable
 from gen3sync.notify.news import Notice, parked_of
 from gen3sync.status import Status, moment
@@ -22,6 +23,8 @@ _ONE = {
 }
 _MANY = {News.REJECTS: "files with refused rows", News.PARKED: "parked", News.MIRRORS: "mirrors"}
 _LONGEST = 300
+_WHOLE = 10_000
+"""Characters of a message, whatever happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def message(notices: Sequence[Notice], name: str) -> Message:
     good = all(notice.good for notice in notices)
     what = ", ".join(_count(kind, [notice for notice in notices if notice.news is kind]) for kind in kinds)
     body = lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
-    return Message(_title(name, what), body, good)
+    return Message(_title(name, what), _bounded(body), good)
 
 
 def _count(kind: News, notices: Sequence[Notice]) -> str:
@@ -57,7 +60,7 @@ def _count(kind: News, notices: Sequence[Notice]) -> str:
 
 def digest(status: Status, now: datetime, name: str) -> Message:
     """The last day: what came, what waits for somebody, how the mirrors are."""
-    return Message(_title(name, "the last day"), "\n".join(_digest(status, now)), good=True)
+    return Message(_title(name, "the last day"), _bounded("\n".join(_digest(status, now))), good=True)
 
 
 def _digest(status: Status, now: datetime) -> Iterator[str]:
@@ -76,16 +79,16 @@ def _digest(status: Status, now: datetime) -> Iterator[str]:
     for project in outbox.parked_projects[:MOST]:
         yield f"- the project {printable(project.project)}: {printable(project.reason, _LONGEST)}"
     checked = [moment(mirror.checked_at) for mirror in inbox.mirrors if mirror.checked_at]
-    ages = f", each true within the last {_span((now - min(checked)).total_seconds())}" if checked else ""
+    ages = f", each true within the last {long_span((now - min(checked)).total_seconds())}" if checked else ""
     yield f"Mirrors: {len(inbox.mirrors):,}{ages}."
     bad = [mirror for mirror in inbox.mirrors if mirror.outcome in ("guarded", "failed") or mirror.stale]
     for mirror in bad[:MOST]:
         state = mirror.outcome if mirror.outcome in ("guarded", "failed") else "too old"
-        age = f", true {_span((now - moment(mirror.checked_at)).total_seconds())} ago" if mirror.checked_at else ""
+        age = f", true {long_span((now - moment(mirror.checked_at)).total_seconds())} ago" if mirror.checked_at else ""
         yield f"- {printable(mirror.project)} {printable(mirror.node)}: {state}{age}"
     if status.key.key_expires_at:
         left = (moment(status.key.key_expires_at) - now).total_seconds()
-        yield f"The API key {f'expires in {_span(left)}' if left > 0 else 'has expired'}."
+        yield f"The API key {f'expires in {long_span(left)}' if left > 0 else 'has expired'}."
     if status.daemon.problem:
         yield f"The daemon: {printable(status.daemon.problem, _LONGEST)}"
     if status.commons.reachable is False:
@@ -102,8 +105,7 @@ def _title(name: str, what: str) -> str:
     return printable(f"gen3sync {name}: {what}", 120)
 
 
-def _span(seconds: float) -> str:
-    minutes = max(0, round(seconds / 60))
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
+def _bounded(body: str) -> str:
+    if len(body) <= _WHOLE:
+        return body
+    return body[:_WHOLE].rpartition("\n")[0] + "\n… and more; `gen3sync status` and `history` tell it."

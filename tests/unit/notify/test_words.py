@@ -33,6 +33,12 @@ def test_a_bad_night_is_not_endless() -> None:
     assert "and 280 more like these" in said.body
 
 
+def test_no_message_is_longer_than_a_person_reads() -> None:
+    said = message([Notice(kind, "x" * 1000) for kind in News if kind is not News.DIGEST for _ in range(20)], "lab")
+    assert len(said.body) < 10_100
+    assert said.body.endswith("`gen3sync status` and `history` tell it.")
+
+
 def test_what_is_over_says_so() -> None:
     said = message([Notice(News.DAEMON, "The commons answers again.", good=True)], "lab")
     assert (said.title, said.good) == ("gen3sync lab: daemon well again", True)
