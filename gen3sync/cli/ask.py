@@ -44,7 +44,7 @@ def existing(client: CommonsClient, project: Project) -> Project:
         if project in known:
             return project
         others = ", ".join(str(one) for one in sorted(known)[:8])
-        remedy = f"Letter case counts. There are {others}." if others else "Ask the commons' operators for it."
+        remedy = f"Letter case counts. The program has {others}." if others else "Ask the commons' operators for it."
     else:
         remedy = "Letter case counts; `gen3sync check` lists the projects the key may use."
     raise NotFoundError(f"The commons has no project {printable(project)}.", remedy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -105,7 +106,10 @@ def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
     yield click.style(f"{printable(drop.path)}, drop {drop.id}{where}", bold=True)
     yield f"  {_when(drop.arrived_at)}  arrived, {drop.size:,} bytes, sha256 {drop.sha256[:12]}…"
     requests = ledger.requests.of_drop(drop.id)
-    told = [(event.at, _event(event)) for event in reversed(ledger.events.recent(1000, drop_id=drop.id))]
+    # How it came and how it ended is told by the drop itself, in other words.
+    own = {"arrived", str(drop.verdict)}
+    events = reversed(ledger.events.recent(1000, drop_id=drop.id))
+    told = [(event.at, _event(event)) for event in events if event.kind not in own]
     told += [(request.started_at, _request(request)) for request in requests[:_REQUESTS]]
     for _, line in sorted(told, key=lambda each: each[0]):
         yield "  " + line
@@ -114,12 +118,23 @@ def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
     reason = f" {sentence(printable(drop.reason))}" if drop.reason else ""
     if drop.verdict is not None and drop.ended_at is not None:
-        yield f"  {_when(drop.ended_at)}  {drop.verdict}{': ' + counts if counts else ''}.{reason}"
+        yield f"  {_when(drop.ended_at)}  {drop.verdict}:{reason or ' ' + counts + '.'}"
         if drop.receipt:
             yield f"  receipt: {printable(drop.receipt)}"
+            archived = Path(drop.receipt.removesuffix(".receipt.json"))
+            for paper in sorted((*_beside(archived, "rejects"), *_beside(archived, "undo"))):
+                yield f"  {'rejects' if '.rejects.' in paper.name else 'undo'}: {printable(paper)}"
     else:
         again = f" Next look {_when(drop.next_attempt_at)}." if drop.next_attempt_at else ""
         yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again}"
+
+
+def _beside(archived: Path, kind: str) -> list[Path]:
+    """Papers of a kind beside an archived file."""
+    try:
+        return [path for path in archived.parent.iterdir() if path.name.startswith(f"{archived.name}.{kind}")]
+    except OSError:
+        return []
 
 
 def _request(request: Request) -> str:

@@ -94,7 +94,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield "  (no right to read: nothing could be compared, so nobody can tell which records are new)"
     for mend in plan.mends:
         rows = f" in {count(mend.rows, 'row')}" if mend.rows else ""
-        yield f"  mended{rows}: {printable(mend.message)}"
+        line = "" if mend.line is None else f" ({'first ' if mend.rows > 1 else ''}line {mend.line})"
+        yield f"  mended{rows}{line}: {printable(mend.message)}"
     shown = [row for row in plan.rows if row.action != "unchanged"]
     for row in shown:
         yield from _row(row, words)
@@ -109,7 +110,8 @@ def _lines(plan: Plan) -> Iterator[str]:
 def _row(row: RowPlan, words: Mapping[str, str]) -> Iterator[str]:
     mark, colour = _MARK[str(row.action)]
     action = words.get(str(row.action), str(row.action))
-    head = f"{mark} line {row.line}: {action} {printable(row.node, 60)} {printable(row.submitter_id, 100)}"
+    named = (printable(row.node, 60), printable(row.submitter_id, 100))
+    head = f"{mark} line {row.line}: {' '.join([action, *filter(None, named)])}"
     yield "  " + click.style(head, fg=colour)
     for change in row.changes:
         yield f"      {printable(change.column, 60)}: {_value(change.old)} → {_value(change.new)}"
@@ -132,7 +134,10 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "sight": str(plan.sight),
         "counts": {str(action): number for action, number in plan.counts.items()},
         "erases": plan.erases,
-        "mends": [{"kind": str(mend.kind), "message": mend.message, "rows": mend.rows} for mend in plan.mends],
+        "mends": [
+            {"kind": str(mend.kind), "message": mend.message, "line": mend.line, "rows": mend.rows}
+            for mend in plan.mends
+        ],
         "rows": [
             {
                 "line": row.line,

@@ -169,7 +169,8 @@ class Consequences:
         bad = [row for row in rows if row.id in refused and not missed(row, refused[row.id], node_type)]
         if work.brake is Brake.ON_TRIAL:
             # Where nothing is left to be held back, the good rows of the request are all that it would stop.
-            more = self.lane.index.open_count(work.id) > len(rows)
+            counts = self.lane.index.counts(work.id)
+            more = counts[RowState.NEW] + counts[RowState.READY] > 0
             work.brake = Brake.PULLED if more and len(bad) * 2 > len(rows) > 1 else Brake.PASSED
         self._refuse(rows, answer)
 

@@ -17,8 +17,8 @@ from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
-from gen3sync.outbox.reading import reason_of
 from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.rules import reason_of
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.stock import Stock
 from gen3sync.pglower import pg_lower

@@ -145,7 +145,14 @@ class Intake:
         same = self._withdrawing.same_root(found.root)
         for path in [path for path in self._known if path not in found.files]:
             self._gone(path, meant=same)
+        new = []
         for path, mark in found.files.items():
+            if path in self.settling or path in self._known:
+                self._see(path, mark, now, event=False)
+            else:
+                new.append((mark.mtime_ns, path, mark))
+        # What came since the last look arrives in the order in which it was written, not in that of the folder.
+        for _, path, mark in sorted(new, key=lambda one: one[:2]):
             self._see(path, mark, now, event=False)
 
     def _look(self, path: str, now: float) -> None:

@@ -20,6 +20,8 @@ from gen3sync.files import Fingerprint, fsync_folder
 from gen3sync.outbox.model import Action, Json
 
 NAME = "journal.jsonl"
+NOT_STORED = ("refused", "not sent", "answer lost, not stored")
+"""States of requests that stored nothing."""
 WITHDRAWN = "withdrawn"
 """The note that somebody took the drop back."""
 
@@ -98,9 +100,11 @@ class Journal:
         return list(found.values())
 
     def sent(self) -> Iterator[SentRow]:
-        """All rows sent so far, oldest sending first (a row may come twice)."""
+        """All rows sent so far, oldest sending first (a row may come twice), but for requests that certainly stored
+        nothing."""
+        nothing = {chunk.document_name for chunk in self.chunks() if chunk.state in NOT_STORED}
         for entry in self._read():
-            if entry["k"] == "send":
+            if entry["k"] == "send" and entry["document_name"] not in nothing:
                 for line, action, before in entry["sent"]:
                     yield SentRow(line, Action(action), before)
 

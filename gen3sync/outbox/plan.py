@@ -12,6 +12,7 @@ from enum import Enum
 
 from gen3sync.config import Blanks, Send
 from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
+from gen3sync.outbox.rules import reason_of
 from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import Desired
 from gen3sync.records.compare import Change, Comparison, compare, identity_problem
@@ -79,13 +80,13 @@ def plan_row(
     """The plan for one row. `record` is stored under its submitter_id, `by_id` under its id."""
     row, desired = one.row, one.desired
     if desired.problems:
-        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in desired.problems)
+        reasons = tuple(map(reason_of, desired.problems))
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     found = None if record is None else compare(desired, record, node_type)
     other = identity_problem(desired, None, by_id) if record is None else None
     wrong = found.problems if found is not None else (other,) if other is not None else ()
     if wrong:
-        reasons = tuple(Reason(p.kind.value.upper(), p.message, p.column, p.remedy) for p in wrong)
+        reasons = tuple(map(reason_of, wrong))
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     parents = {parent: parent_state(parent) for parent in needed_parents(desired, found, node_type)}
     waiting = tuple(p for p, state in parents.items() if state in (ParentState.COMING, ParentState.MISSING))

@@ -14,6 +14,7 @@ from gen3sync.names import Project
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.model import Json, Reason, RowState
 from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.rules import reason_of
 from gen3sync.outbox.work import Stage, Work, cells_of
 from gen3sync.pglower import pg_lower
 from gen3sync.records.dictionary import Dictionary
@@ -56,11 +57,6 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
             index.remember_sent(work.id, _sent(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
-
-
-def reason_of(problem: Problem) -> Reason:
-    """A problem of the file as the rejects file tells it."""
-    return Reason(problem.kind.value.upper(), problem.message, problem.column, problem.remedy)
 
 
 def _fault(problem: Problem) -> Reason:

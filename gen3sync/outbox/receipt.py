@@ -24,6 +24,7 @@ SCHEMA = 1
 _GROUPS = 50
 _SHOWN_LINES = 20
 _RENAMED = 100
+NOT_SENT = "NOT_SENT"
 _FAULTS = 3
 _DIFFERENT = 10_000
 
@@ -94,7 +95,7 @@ def compose(
     return {
         "schema": SCHEMA,
         "verdict": verdict.value,
-        "reason": reason_of(work, verdict, counts, accepted, reasons),
+        "reason": reason_of(work, verdict, counts, accepted, reasons, different),
         "commons": commons,
         "submitter": submitter,
         "program": project.program,
@@ -158,7 +159,12 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
 
 
 def reason_of(
-    work: Work, verdict: Verdict, counts: dict[str, int], accepted: int, reasons: Sequence[dict[str, Any]] = ()
+    work: Work,
+    verdict: Verdict,
+    counts: dict[str, int],
+    accepted: int,
+    reasons: Sequence[dict[str, Any]] = (),
+    different: int = 0,
 ) -> str:
     """A sentence or two for people."""
     if work.faults:
@@ -171,9 +177,7 @@ def reason_of(
     words = _counted(counts) or "no rows"
     if accepted:
         return f"accepted, unverified: {words}. {printable(work.proof_problem)}".strip()
-    more = len(reasons) - 1
-    why = f" {_group(reasons[0])}." if reasons else ""
-    return f"{words}.{why}" + (f" And {more} other reason{'s' if more > 1 else ''}." if more > 0 else "")
+    return f"{words}.{told(reasons, different)}"
 
 
 def _counted(counts: dict[str, int]) -> str:
@@ -185,11 +189,18 @@ def _withdrawn(work: Work, counts: dict[str, int]) -> str:
     done = [f"{counts[word]:,} {word}" for word in ("created", "updated") if counts.get(word)]
     if not done:
         return f"{work.withdrawn} Nothing of it was sent."
-    return f"{work.withdrawn} Before that: {', '.join(done)}. These stay; the undo file says what can be taken back."
+    stays = " New records stay: a PUT cannot delete them." if counts.get("created") else ""
+    undo = " The undo file writes back what was updated." if counts.get("updated") else ""
+    return f"{work.withdrawn} Before that: {', '.join(done)}.{stays}{undo}"
 
 
-def _group(reason: dict[str, Any]) -> str:
-    return f"{rows_said(reason['rows'])}: {printable(reason['message'].rstrip('.'), 300)}"
+def told(reasons: Sequence[dict[str, Any]], different: int) -> str:
+    """The most frequent reason of a summary in a sentence, and how many more there are; nothing where there is none."""
+    if not reasons:
+        return ""
+    first, more = reasons[0], different - 1
+    said = f" {rows_said(first['rows'])}: {printable(first['message'], 300)}."
+    return said + (f" And {more:,} other reason{'s' if more > 1 else ''}." if more > 0 else "")
 
 
 def summary(index: RowIndex, work: Work) -> tuple[list[dict[str, Any]], int]:
@@ -205,14 +216,16 @@ def summary(index: RowIndex, work: Work) -> tuple[list[dict[str, Any]], int]:
                 shown.append(row.line)
                 remedies.setdefault(key, reason.remedy)
     groups = []
-    for key, number in numbers.most_common(_GROUPS):
+    # What was held back for the sake of other rows is no cause: it comes after these.
+    frequent = sorted(numbers.items(), key=lambda one: (one[0][0] == NOT_SENT, -one[1]))
+    for key, number in frequent[:_GROUPS]:
         first = work.said.get(key)
         groups.append(
             {
                 "rows": number,
                 "type": key[0],
                 "column": key[1],
-                "message": printable(key[2], 1000),
+                "message": printable(key[2].removesuffix("."), 1000),
                 "remedy": printable(remedies.get(key, ""), 1000),
                 "said": printable(first.said, 20_000) if first else "",
                 "allowed": list(first.allowed) if first else [],

@@ -15,6 +15,7 @@ from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
+from gen3sync.outbox import receipt
 from gen3sync.outbox.afterwards import ask_states
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.flow import Flow
@@ -133,6 +134,9 @@ class Steps:
         rows = "1 row waits" if number == 1 else f"{number} rows wait"
         more = " and others" if number > 1 else ""
         reason = f"{rows} for {parents or 'a parent'}{more}."
+        if refused := counts[RowState.REJECTED]:
+            why = receipt.told(*receipt.summary(self.lane.index, work))
+            reason += f" {rows_said(refused)} refused so far.{why} The rejects file comes when the drop ends."
         self.lane.put(work, DropState.WAITING, reason=reason, error_class=FOR_PARENTS)
 
     def _tell_lost(self, work: Work, number: int) -> None:

@@ -120,7 +120,7 @@ def read_json(text: io.TextIOWrapper, *, lines: bool) -> Iterator[JsonRecord]:
             return
         if not character:
             if listed:
-                raise _broken(window, "the file ends before the list of records is closed; was it cut short?")
+                raise _broken(window, "the list of records is not closed, so the file may have been cut short")
             return
         if count and listed:
             if character != ",":
@@ -158,7 +158,7 @@ def _next(window: _Window, decoder: _Decoder) -> JsonRecord:
         elif window.more():
             continue
         elif not window.buffer[at:].strip():
-            reason = f"the file ends inside a record ({reason}); was it cut short?"
+            reason = f"the file ends inside a record ({reason}), so the file may have been cut short"
         window.move(min(at, len(window.buffer)))
         raise _broken(window, reason)
 

@@ -39,7 +39,7 @@ def other_project(value: object, project: Project, line: int) -> Problem:
 
 
 def unknown_column(name: str, node: str, near: str, line: int) -> Problem:
-    text = f"{node} has no property '{printable(name, 80)}'."
+    text = f"The node type '{node}' has no property '{printable(name, 80)}'."
     remedy = f"Do you mean '{near}'?" if near else "Delete the column, or empty its cells."
     return Problem(ProblemKind.UNKNOWN_COLUMN, text, remedy, line, name)
 

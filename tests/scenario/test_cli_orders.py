@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gen3sync.sandbox import Point
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import Lab, until
 
@@ -126,3 +127,54 @@ def test_pushed_names_never_write_over_what_waits(lab: Lab) -> None:
         names = sorted(path.name for path in lab.outbox.iterdir() if not path.name.startswith("."))
         assert names == ["study-2.tsv", "study.tsv"]
         assert "Waiting" in (lab.outbox / "study.tsv").read_text()
+
+
+def test_a_project_that_may_not_be_written_takes_no_copy(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    lab.sandbox.deny("DEV-test", "update")
+    with alive:
+        code, said = push(lab, "study.tsv", STUDIES)
+        assert code == 77
+        assert "lacks the right to update on DEV/test. Ask the commons' staff for it." in said
+        assert not list(lab.outbox.glob("study*"))
+
+
+def test_a_pushed_file_that_is_parked_is_withdrawn(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    with alive:
+        assert push(lab, "study.tsv", STUDIES)[0] == 0
+        assert push(lab, "blank.tsv", BLANK)[0] == 1
+        said = lab.call("withdraw", "blank.tsv")
+        assert (said.code, said.out[:9]) == (0, "withdrawn"), said.out + said.err
+        assert "Nothing of it was sent." in said.out
+        assert "receipt: " in said.out
+        again = lab.call("withdraw", "blank.tsv")
+        assert (again.code, "has ended already: withdrawn" in again.err) == (64, True)
+        assert lab.call("withdraw", "nosuch.tsv").code == 66
+    receipt = lab.receipt("blank.tsv")
+    assert receipt is not None
+    assert receipt["verdict"] == "withdrawn"
+    assert "withdrawn: Somebody asked to withdraw it." in lab.call("history", "blank.tsv").out
+    assert title(lab) == "Title 3"
+
+
+def test_withdrawing_as_data(lab: Lab) -> None:
+    lab.sandbox.set_project("DEV-test", state="closed")
+    assert push(lab, "study.tsv", STUDIES)[0] == 1
+    [drop] = lab.call("withdraw", "study.tsv", "--json").json
+    assert (drop["verdict"], drop["counts"]["withdrawn"], drop["source"]) == ("withdrawn", 6, "push")
+
+
+def test_a_retry_does_not_wait_for_what_became_of_a_lost_answer(
+    lab: Lab, alive: AbstractContextManager[object]
+) -> None:
+    """It takes a look, says what is awaited and how long at most, and returns."""
+    lab.config.write_text(lab.config.read_text().replace("[outbox]", 'horizon = "1h"\n[outbox]', 1))
+    lab.sandbox.faults.lose(Point.STARTED, how="reset", method="PUT")
+    with lab.sandbox.faults.hold(Point.BEFORE_COMMIT, method="PUT"), alive:
+        lab.drop("study.tsv", STUDIES)
+        until(lambda: "nobody knows yet" in lab.call("once").out + lab.call("history", "study.tsv").out)
+        looks = sum("graphql" in request.path for request in lab.sandbox.requests)
+        result = lab.call("retry")
+        assert result.code == 1
+        assert "no answer came for 6 rows, so nobody knows yet whether they landed" in result.out
+        assert "Known at the latest at" in result.out
+        assert sum("graphql" in request.path for request in lab.sandbox.requests) > looks

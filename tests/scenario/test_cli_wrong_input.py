@@ -97,9 +97,10 @@ def test_an_unreachable_commons(lab: Lab, verb: str) -> None:
 def test_an_unknown_project(lab: Lab) -> None:
     study = lab.folder / "study.tsv"
     study.write_text(STUDY)
-    result = lab.call("push", study, "--to", "DEV/tset")
-    assert result.code == 1, result.err
-    assert "DEV/tset" in result.out
+    a_sentence(lab.call("push", study, "--to", "DEV/tset"), 66, "DEV/tset")
+    with lab.daemon():
+        a_sentence(lab.call("push", study, "--to", "DEV/tset"), 66, "The program has DEV/test")
+    assert not list((lab.folder / "outbox").rglob("study*"))
     assert study.read_text() == STUDY
     a_sentence(lab.call("push", study, "--to", "DEV-test"), 64, "PROGRAM/PROJECT")
 

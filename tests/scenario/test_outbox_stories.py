@@ -243,7 +243,7 @@ def test_a_file_without_a_way_is_parked_and_ends_when_moved_to_its_place(bench: 
         target.parent.mkdir(parents=True)
         path.rename(target)
         drops = running.ended(2)
-        assert [drop.verdict for drop in drops] == [Verdict.SUPERSEDED, Verdict.LANDED]
+        assert [drop.verdict for drop in drops] == [Verdict.WITHDRAWN, Verdict.LANDED]
 
 
 def test_a_child_waits_for_its_parent_and_is_refused_when_it_never_comes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,14 @@ def test_a_parent_that_nobody_can_look_up_and_that_never_comes(unseeing: Story) 
     assert {bad[f"P{i}"]["_error_type"] for i in range(7)} == {"MISSING_PARENT"}
     assert "study S9 is not in the commons and did not come in time. The commons says:" in bad["P0"]["_errors"]
     seeing(unseeing).whole("P7")
+
+
+def test_files_found_at_one_look_go_in_the_order_they_were_written(story: Story) -> None:
+    newer = story.drop("a.tsv", subjects("P0 S1 female human"))
+    older = story.drop("b.tsv", subjects("P0 S1 male human"))
+    for age, path in enumerate((newer, older)):
+        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
+    drops = story.goes(2)
+    assert [drop.path for drop in drops] == ["DEV/test/b.tsv", "DEV/test/a.tsv"]
+    assert story.subject("P0")["sex"] == "female"
+    story.whole("P0", writes=2)

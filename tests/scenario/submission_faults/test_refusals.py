@@ -291,3 +291,23 @@ def test_a_file_node_is_never_tried_nor_taken_apart(tmp_path: Path, sandbox: San
     assert (bad["submitter_id"], "BOM" in bad["_errors"]) == ("F0", True)
     assert sandbox.count("DEV-test", "sequencing_file") == 1
     story.whole("P0")
+
+
+def test_rows_that_wait_do_not_make_a_file_a_wrong_one(story: Story) -> None:
+    """Nothing is left to be held back but a row that waits for its parent: the good row goes."""
+    rows = ("P0 S1 Femail human", "P1 S1 Femail human", "P2 S1 Mail human", "P3 S1 male human", "P4 S9 male human")
+    story.drop("subject.tsv", subjects(*rows))
+    with story.running() as days:
+        days.until(lambda: [d for d in days.ledger.drops.open() if "refused so far" in d.reason], "what is awaited")
+        [drop] = days.ledger.drops.open()
+        assert "1 row waits for study S9. 3 rows refused so far. 3 rows: `sex` must be one of " in drop.reason
+        assert story.subjects() == ["P3"]
+        days.passes(25 * 3600)
+        [drop] = days.ended()
+    assert (drop.counts["created"], drop.counts["rejected"]) == (1, 4)
+    [sex, parent] = story.says("subject.tsv")["rejects"]
+    assert (sex["rows"], sex["column"], sex["lines"]) == (3, "sex", [2, 3, 4])
+    assert "male" in sex["allowed"]
+    assert sex["said"].startswith("'Femail' is not one of [")
+    assert (parent["type"], parent["said"]) == ("MISSING_PARENT", "")
+    story.whole("P3")
