@@ -156,6 +156,9 @@ class Decider:
             return few, None
         known: list[Known] = []
         for node, mirrors in changed.items():
+            if seen.count(node) == 0 and all(self._is_empty(mirror) for mirror in mirrors):
+                few.add(node)
+                continue
             bases = [self._base(mirror, seen) for mirror in mirrors]
             asks = [each for each in bases if each.signature != seen.of(node)]
             if all(worth_asking(each, seen, node) for each in asks):
@@ -173,6 +176,10 @@ class Decider:
             return few, told
         log.info("the log cannot be read: %s", told.message, extra={"project": str(project)})
         return few, None
+
+    def _is_empty(self, mirror: Mirror) -> bool:
+        success = self._memory.of(mirror).success
+        return success is not None and success.rows == 0
 
     def _base(self, mirror: Mirror, seen: Signature) -> Known:
         """What is remembered of the records that a few are to be put into."""

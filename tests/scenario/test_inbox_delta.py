@@ -146,10 +146,26 @@ def test_a_commons_that_cannot_tell_its_documents_is_asked_without(
 
         monkeypatch.setattr(h.client, "graphql", graphql)
         study(h.sandbox, "ST-000", title="new")
-        patched(h, exports=len(NODES))
+        patched(h, exports=len(NODES) - 1)  # there are no samples
         assert asked.count(True) == 2  # with the signature, and by itself
         h.look()
         assert asked.count(True) == 2
+
+
+def test_a_node_without_records_is_not_exported_because_others_change(tmp_path: Path) -> None:
+    with delta(tmp_path) as h:
+        settled(h)
+        for number in range(25):  # more than the log would be asked about
+            study(h.sandbox, "ST-000", title=f"{number}")
+        h.clock.advance(20)
+        exports = node_exports(h)
+        done = h.look()
+        assert node_exports(h) == exports + 3, "samples are none, and none were"
+        assert done["DEV/test/sample.tsv"].outcome is Outcome.UNCHANGED
+        sample = {"type": "sample", "submitter_id": "SA-1", "sample_type": "DNA", "subjects": _to("S-001")}
+        h.sandbox.write("DEV-test", [sample])
+        h.clock.advance(20)
+        assert h.look()["DEV/test/sample.tsv"].reason == "1 added."
 
 
 def test_a_link_added_alone_is_seen(tmp_path: Path) -> None:
@@ -255,7 +271,7 @@ def test_a_transaction_without_document_is_exported_whole(tmp_path: Path) -> Non
         study(h.sandbox, "ST-001", title="new")
         for entry in h.sandbox.commons.log.all()[-1:]:
             entry.documents.clear()
-        patched(h, exports=4)
+        patched(h, exports=len(NODES) - 1)
 
 
 def test_a_slow_upload_that_began_before_the_last_look_is_patched_in(tmp_path: Path) -> None:
