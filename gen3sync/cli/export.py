@@ -6,16 +6,22 @@ import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import click
 
-from gen3sync.cli.ask import commons_of, existing, expect
+from gen3sync.cli.ask import commons_of, existing
 from gen3sync.cli.invocation import Invocation, verb
 from gen3sync.cli.progress import Bar, progress
 from gen3sync.cli.words import size
 from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import Project, printable
+
+if TYPE_CHECKING:
+    from gen3sync.commons.client import CommonsClient
+    from gen3sync.commons.replies import Failure, Refused
+
+T = TypeVar("T")
 
 
 @verb("export", short_help="Print records of a project as TSV or JSON.")
@@ -44,14 +50,23 @@ def export(
         # A bar among the rows on one terminal would be in the way of both.
         seen = output is None and sys.stdout.isatty()
         with nullcontext(Bar()) if seen else progress(invocation, asked) as bar:
-            stream = expect(client.export_text(where, node=node, ids=wanted, format=format), asked)
-            with stream:
+            found = client.export_text(where, node=node, ids=wanted, format=format)
+            with _had(client, where, found, asked) as stream:
                 source = cast("BinaryIO", _Counted(cast("BinaryIO", stream), bar, asked))
                 if output is None:
                     shutil.copyfileobj(source, sys.stdout.buffer)
                 else:
                     _to_file(source, output)
     return ExitCode.OK
+
+
+def _had(client: CommonsClient, project: Project, found: T | Refused | Failure, asked: str) -> T:
+    from gen3sync.commons.replies import Failure, Refused
+    from gen3sync.commons.rights import error_of
+
+    if isinstance(found, Refused | Failure):
+        raise error_of(client, project, found, asked)
+    return found
 
 
 class _Counted:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
 from gen3sync.cli.courier import own_rooms, refuse_beside_daemon
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.progress import progress
+from gen3sync.cli.rest import Rest
 from gen3sync.cli.words import count
 from gen3sync.names import printable
 
@@ -27,12 +28,14 @@ def once(invocation: Invocation) -> int:
     with own_rooms(invocation, settings) as rooms, progress(invocation, "one pass") as bar:
         started = rooms.clock.now()
         result = rooms.once(bar.rows)
+        rest = Rest(rooms.ledger, rooms.clock)
+        waiting = tuple(replace(drop, reason=rest.reason(drop)) for drop in result.waiting)
         note_pass(rooms, started, invocation.env)
     if invocation.json:
         invocation.emit(
             {
                 "drops": [asdict(drop) for drop in result.drops],
-                "waiting": [asdict(drop) for drop in result.waiting],
+                "waiting": [asdict(drop) for drop in waiting],
                 "refreshes": list(result.refreshes),
                 "problem": result.problem or None,
                 "notes": list(result.notes),
@@ -42,8 +45,8 @@ def once(invocation: Invocation) -> int:
         for drop in result.drops:
             counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
             invocation.say(f"{str(drop.verdict).ljust(10)} {printable(drop.path)}: {counts or printable(drop.reason)}")
-        for drop in result.waiting:
-            why = f": {printable(drop.reason)}" if drop.reason else ""
+        for drop in waiting:
+            why = f": {printable(drop.reason, 2000)}" if drop.reason else ""
             invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}{why}")
         kinds = [str(refresh["outcome"]) for refresh in result.refreshes]
         said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from gen3sync.commons import troubles
 from gen3sync.commons.permissions import User
-from gen3sync.commons.replies import Failure, Refused
+from gen3sync.commons.replies import Failure, Forbidden, Refused, Unknown
+from gen3sync.errors import Gen3SyncError, PermissionDeniedError
 from gen3sync.names import Project, printable
 
 WRITE = ("create", "update")
@@ -18,6 +20,16 @@ class Knows(Protocol):
     """Whoever can ask whose key it is: `client.CommonsClient`."""
 
     def whoami(self) -> User | Refused | Failure: ...
+
+
+def error_of(client: Knows, project: Project, failure: Refused | Failure | Unknown, doing: str) -> Gen3SyncError:
+    """The error for a question about `project` that was not answered, as `troubles.error_of` has it; of one that takes
+    the right to read, whose right that is."""
+    if not isinstance(failure, Forbidden):
+        return troubles.error_of(failure, doing)
+    why = lacks(client, project, READ, failure.message).removesuffix(f" {_AGAIN}")
+    remedy = "`gen3sync check` says what the key may do."
+    return PermissionDeniedError(f"{doing[:1].upper()}{doing[1:]} failed. {why}", remedy)
 
 
 def lacks(client: Knows, project: Project, wanted: Sequence[str], said: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from gen3sync.commons.replies import Failure, Refused
-from gen3sync.commons.troubles import error_of
+from gen3sync.commons.rights import error_of
+from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.names import Project, printable
 from gen3sync.outbox.graphql import GraphqlWatch
@@ -30,6 +32,7 @@ from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import open_table
 
 _BATCH = 1000
+_Fail = Callable[[Refused | Failure, str], Gen3SyncError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, watch)
     sight = lookup.sight()
     if isinstance(sight, Refused | Failure):
-        raise error_of(sight, f"looking at {project}")
+        raise error_of(rooms.client, project, sight, f"looking at {project}")
     try:
         table = open_table(path, name=path.name, dictionary=dictionary, project=project)
     except OSError as error:
@@ -67,7 +70,8 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     counts: Counter[Action] = Counter()
     erases: Counter[str] = Counter()
     rows: list[RowPlan] = []
-    for plan in _plans(table, dictionary, lookup, rules, own):
+    fail = partial(error_of, rooms.client, project)
+    for plan in _plans(table, dictionary, lookup, rules, own, fail):
         counts[plan.action] += 1
         erases.update(change.column for change in plan.erased)
         if limit is None or len(rows) < limit:
@@ -81,6 +85,7 @@ def _plans(
     lookup: Lookup,
     rules: Rules,
     own: set[tuple[str, str]],
+    fail: _Fail,
 ) -> Iterator[RowPlan]:
     for node, group in itertools.groupby(table, key=_kind):
         for batch in _batches(group):
@@ -92,16 +97,17 @@ def _plans(
                     sid = bad.submitter_id or ""
                     yield RowPlan(bad.line, bad.node or "", pg_lower(sid), sid, Action.REJECT, problems=reasons)
             else:
-                yield from _planned([row for row in batch if isinstance(row, Row)], dictionary, lookup, rules, own)
+                good = [row for row in batch if isinstance(row, Row)]
+                yield from _planned(good, dictionary, lookup, rules, own, fail)
 
 
 def _planned(
-    rows: list[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: set[tuple[str, str]]
+    rows: list[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: set[tuple[str, str]], fail: _Fail
 ) -> Iterator[RowPlan]:
     node_type = dictionary.nodes[rows[0].node]
     stored = lookup.stored(node_type.name, {pg_lower(row.submitter_id): row.submitter_id for row in rows})
     if isinstance(stored, Refused | Failure):
-        raise error_of(stored, f"reading {node_type.name}")
+        raise fail(stored, f"reading {node_type.name}")
     read = [PlanRow(_indexed(row), desired(row, node_type)) for row in rows]
     wanted: dict[str, dict[str, str]] = {}
     for one in read:
@@ -114,7 +120,7 @@ def _planned(
     for node, keys in wanted.items():
         present = lookup.present(node, keys)
         if isinstance(present, Refused | Failure):
-            raise error_of(present, f"looking for {node}")
+            raise fail(present, f"looking for {node}")
         there.update((node, key) for key in (keys if present is None else present))
 
     def state(parent: Parent) -> ParentState:

@@ -178,3 +178,24 @@ def test_a_retry_does_not_wait_for_what_became_of_a_lost_answer(
         assert "no answer came for 6 rows, so nobody knows yet whether they landed" in result.out
         assert "Known at the latest at" in result.out
         assert sum("graphql" in request.path for request in lab.sandbox.requests) > looks
+
+
+def test_a_plan_that_cannot_see_says_so(lab: Lab) -> None:
+    lab.sandbox.deny("DEV-test", "read")
+    path = lab.folder / "study.tsv"
+    path.write_text(STUDIES)
+    result = lab.call("plan", path, "--to", "DEV/test")
+    assert "study.tsv for DEV/test: 6 to send" in result.out, result.out + result.err
+    assert "nobody can tell which records are new" in result.out
+    assert "line 2: to send study S0" in result.out
+    refused = lab.call("export", "DEV/test", "--node", "study")
+    assert refused.code == 77
+    assert "lacks the right to read on DEV/test" in refused.err
+
+
+def test_one_pass_says_why_a_drop_waits(lab: Lab) -> None:
+    lab.sandbox.deny("DEV-test", "create", "update")
+    lab.drop("study.tsv", STUDIES)
+    said = lab.call("once").out
+    assert "lacks the right to create and update on DEV/test" in said
+    assert "0 mirrors" not in said

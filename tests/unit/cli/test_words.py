@@ -39,3 +39,15 @@ def test_fitting_keeps_the_end_that_matters() -> None:
 def test_sentences() -> None:
     assert sentence("it broke") == "It broke."
     assert sentence("It broke!") == "It broke!"
+
+
+def test_a_token_that_ends_with_its_key_is_not_said_to_be_renewed() -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from gen3sync.cli.token import _ends_with_key
+
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    assert _ends_with_key(now, now)
+    assert _ends_with_key(now + timedelta(minutes=5), now)
+    assert not _ends_with_key(now + timedelta(days=20), now)
+    assert not _ends_with_key(None, now)

@@ -97,3 +97,9 @@ def test_answers_that_are_about_no_row(reply: SubmitReply, step: Step) -> None:
 
 def test_a_lone_row_that_is_too_large_is_a_reject() -> None:
     assert judge([row(1, "A")], TooLarge("413"), is_file=False).rejects
+
+
+def test_a_right_that_was_lost_parks_the_project_and_blames_no_row() -> None:
+    lost = EntityError("INVALID_PERMISSIONS", "You do not have update permission for project DEV-test")
+    outcome = judge(ROWS, refused(RefusalKind.ROWS, entity("A", lost), entity("B", lost)), is_file=False)
+    assert (outcome.step, outcome.error_class, outcome.rejects) == (Step.PARK_PROJECT, "forbidden", {})
