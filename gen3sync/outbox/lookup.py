@@ -11,8 +11,6 @@ from concurrent.futures import Executor, Future
 from functools import partial
 from typing import TypeVar
 
-import ijson
-
 from gen3sync.clock import Clock
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
@@ -32,7 +30,7 @@ from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.stock import Record, Stock, key_of, together
 from gen3sync.pglower import pg_lower
-from gen3sync.records.convert import plain
+from gen3sync.records.exported import BrokenExportError, records_of
 from gen3sync.records.merge import ContradictionError
 
 _Answer = TypeVar("_Answer")
@@ -211,8 +209,8 @@ class Lookup:
                 return together((piece for piece in pieces if key_of(piece) in wanted), wanted)
         except ExportBroken as error:
             return error.broken
-        except ijson.JSONError as error:
-            return Broken(f"The commons' export of {node} ends too early ({error}).", BrokenCause.CONTENT)
+        except BrokenExportError as error:
+            return Broken(f"The commons' export of {node} is not whole: {error}.", BrokenCause.CONTENT)
         except ContradictionError as error:
             return Broken(str(error), BrokenCause.CONTENT)
 
@@ -255,10 +253,9 @@ class Lookup:
 
 
 def _pieces(export: NodeExport) -> Iterator[Record]:
-    for piece in ijson.items(export, "data.item"):
-        read = plain(piece)
-        if isinstance(read, dict):
-            yield read
+    for piece in records_of(export):
+        if isinstance(piece, dict):
+            yield piece
 
 
 def may_pass(failure: Refused | Failure) -> bool:
