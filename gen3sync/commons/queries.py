@@ -23,9 +23,11 @@ __all__ = [
     "children",
     "count",
     "find_ids",
+    "find_spelled",
     "find_transaction",
     "last_transaction_id",
     "list_ids",
+    "names_like",
     "search",
     "shown",
     "signature",
@@ -57,27 +59,45 @@ def find_ids(client: Asks, project: Project, node: str, submitter_ids: Iterable[
     asked in the same query, so an empty answer means that there is nothing.
     """
     wanted = list(dict.fromkeys(submitter_ids))
-    found: dict[str, Known] = {}
-    for some in portions(wanted, _IDS_AT_ONCE):
-        spellings = list(dict.fromkeys(spelling for given in some for spelling in _spellings(given)))
-        rows = _rows(client, project, _by_submitter_id(node), {"P": [project.id], "S": spellings})
-        if not isinstance(rows, list):
-            return rows
-        found.update(_known(rows))
+    found = find_spelled(client, project, node, wanted)
+    if not isinstance(found, dict):
+        return found
     searched = search(client, project, node, [given for given in wanted if pg_lower(given) not in found])
+    if searched is None:
+        return found
     return {**found, **searched} if isinstance(searched, dict) else searched
 
 
-def search(client: Asks, project: Project, node: str, missing: Iterable[str]) -> dict[str, Known] | Nothing:
-    """Those of `missing` that are stored in a letter case that was not asked for; looked for while they are few."""
+def find_spelled(client: Asks, project: Project, node: str, submitter_ids: Iterable[str]) -> dict[str, Known] | Nothing:
+    """As `find_ids`, in the spellings that are asked for alone."""
+    rows = shown(client, project, node, submitter_ids, ())
+    return dict(_known(rows)) if isinstance(rows, list) else rows
+
+
+def search(client: Asks, project: Project, node: str, missing: Iterable[str]) -> dict[str, Known] | Nothing | None:
+    """Those of `missing` that are stored in a letter case that was not asked for; None when they are too many to look
+    for each."""
     cased = [given for given in missing if given.lower() != given.upper()]
-    if not cased or len(cased) > _FEW:
+    if not cased:
         return {}
+    if len(cased) > _FEW:
+        return None
     searched = _search(client, project, node, cased)
     if not isinstance(searched, dict):
         return searched
     keys = {pg_lower(given) for given in cased}
     return {found_key: known for found_key, known in searched.items() if found_key in keys}
+
+
+def names_like(client: Asks, project: Project, node: str, part: str, most: int) -> dict[str, Known] | Nothing | None:
+    """All records whose submitter_id (or id) contains `part` in whatever letter case; None when they are more than
+    `most`. The commons reads the node's whole table for it."""
+    fields = "(project_id:$P,quick_search:$q,first:$F){id submitter_id}"
+    query = f"query($P:[String],$q:String,$F:Int){{{GUARD} rows:{checked(node)}{fields}}}"
+    rows = _rows(client, project, query, {"P": [project.id], "q": part, "F": most + 1})
+    if not isinstance(rows, list):
+        return rows
+    return dict(_known(rows)) if len(rows) <= most else None
 
 
 def shown(
@@ -176,7 +196,7 @@ def _rows(client: Asks, project: Project, query: str, variables: dict[str, objec
     return rows if isinstance(rows, list) else odd("records")
 
 
-def _known(rows: list[object]) -> Iterator[tuple[str, Known]]:
+def _known(rows: Iterable[object]) -> Iterator[tuple[str, Known]]:
     for row in rows:
         match row:
             case {"id": str(id), "submitter_id": str(stored)}:

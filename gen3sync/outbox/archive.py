@@ -14,7 +14,7 @@ import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from gen3sync import __version__
 from gen3sync.errors import Gen3SyncError
@@ -121,7 +121,7 @@ class Archive:
                     path.chmod(0o640)  # as the receipt and the archived file: it holds the same rows
                     with path.open("rb") as file:
                         os.fsync(file.fileno())
-                write_atomic(work.folder / RECEIPT, _bytes(paper))
+                write_atomic(work.folder / RECEIPT, partial(_write, paper))
             target = self._moved(work, paper)
         except OSError as error:
             raise _unarchived(work, error) from error
@@ -153,14 +153,14 @@ class Archive:
                     snapshot.unlink()  # a crash came between copying it to another file system and removing it
                     break
                 paper["archived"] = _free(folder, name).name
-                write_atomic(work.folder / RECEIPT, _bytes(paper))
+                write_atomic(work.folder / RECEIPT, partial(_write, paper))
         self._rooms.failpoint("archive: snapshot placed")
         for paper_name in paper["papers"]:
             source, place = work.folder / paper_name, target.with_name(f"{target.name}.{paper_name}")
             if source.exists():
                 place.unlink(missing_ok=True)  # ours, from before a crash: the names belong to this archived file
                 move(source, place)
-        write_atomic(_receipt_of(target), _bytes(paper))
+        write_atomic(_receipt_of(target), partial(_write, paper))
         self._rooms.failpoint("archive: papers placed")
         return target
 
@@ -292,5 +292,8 @@ def _put_back(aside: Path, path: Path) -> None:
         rename_new(aside, unique_path(path.parent, path.name))
 
 
-def _bytes(paper: dict[str, Any]) -> bytes:
-    return json.dumps(paper, ensure_ascii=False, indent=1).encode() + b"\n"
+def _write(paper: dict[str, Any], file: BinaryIO) -> None:
+    """In pieces: a file of a million rows went in a thousand requests, and each is told."""
+    for piece in json.JSONEncoder(ensure_ascii=False, indent=1).iterencode(paper):
+        file.write(piece.encode())
+    file.write(b"\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gen3sync.config import Blanks, OnInvalid
@@ -18,13 +18,13 @@ from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import ChunkRecord, SentRow
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.lost import ledger_name
+from gen3sync.outbox.meanings import Meanings
 from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
-from gen3sync.outbox.planning import row_again
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Parcel, Put
 from gen3sync.outbox.side import side_by_side
 from gen3sync.outbox.sight import Sight
-from gen3sync.outbox.sizes import START_ROWS, Sizes
+from gen3sync.outbox.sizes import Sizes
 from gen3sync.outbox.work import Brake, Work
 from gen3sync.records.codec import Desired, desired
 from gen3sync.records.dictionary import Dictionary, NodeType
@@ -40,6 +40,7 @@ class Dispatcher:
     index: RowIndex
     project: Project
     sizes: Sizes
+    meanings: Meanings = field(default_factory=Meanings)
     newest_transaction: int | None = None
     """The newest transaction known; where the search for a lost answer starts."""
     _asked: Future[object] | None = None
@@ -68,10 +69,8 @@ class Dispatcher:
         node_type = dictionary.nodes[first[0].node]
         # One submitter_id twice in a request fails it, whatever the node types (GEN3.md, "It refuses"). Rows of a drop
         # and node cannot share one, since `records` refuses twins, and of two drops the later one's would be BEHIND.
-        size = self.sizes.rows(node_type.name)
-        # The last rows are shared out evenly: all is through when the last request is.
         ready = sum(self.index.counts(one.id)[RowState.READY] for one in (work, *others))
-        room = min(size, max(-(-ready // slots), START_ROWS))
+        room = self.sizes.share(node_type.name, ready, slots)
         dry_run = self._dry_run(work, node_type)
         parts = [Part(work, self.index.sendable(work.id, room))]
         if not dry_run and may_share(parts[0], node_type):
@@ -93,17 +92,9 @@ class Dispatcher:
         limit = self.rooms.settings.outbox.chunk_bytes
         keep = self._keeps_blanks(parts[0].work)
         while True:
-            read = [[row_again(part.work, row) for row in part.rows] for part in parts]
-            if keep:
-                read = [
-                    [
-                        _filled(row, one.detail.get("before"), node_type)
-                        for row, one in zip(some, part.rows, strict=True)
-                    ]
-                    for some, part in zip(read, parts, strict=True)
-                ]
-            wants = [[desired(row, node_type) for row in some] for some in read]
-            flat = [row for some in read for row in some]
+            meant = [[self._meaning(part.work, row, node_type, keep=keep) for row in part.rows] for part in parts]
+            wants = [[want for _, want in some] for some in meant]
+            flat = [row for some in meant for row, _ in some]
             if keep or not all(tsv_can_say(row) for row in flat):
                 keys = {link.name: link.key for link in node_type.links}
                 body = wire_json((want for some in wants for want in some), keep=keep, link_keys=keys)
@@ -119,6 +110,11 @@ class Dispatcher:
                 rows = parts[0].rows
                 few = max(1, min(len(rows) - 1, int(len(rows) * limit / len(body))))
                 parts = [Part(parts[0].work, rows[:few])]
+
+    def _meaning(self, work: Work, row: IndexedRow, node_type: NodeType, *, keep: bool) -> tuple[Row, Desired]:
+        known, want = self.meanings.of(work, row, node_type)
+        filled = _filled(known, row.detail.get("before"), node_type) if keep else known
+        return (known, want) if filled is known else (filled, desired(filled, node_type))
 
     def _written(
         self,

@@ -71,7 +71,7 @@ class Lane:
         for request in rooms.ledger.requests.unsettled(project):
             lost.add(request, earlier=True)
         planner = Planner(index, lookup, rooms.failpoint, lost.keys())
-        dispatcher = Dispatcher(rooms, index, project, sizes)
+        dispatcher = Dispatcher(rooms, index, project, sizes, planner.meanings)
         self._state = LaneState(rooms, project, index, lookup, planner, dispatcher, lost)
         for parked in rooms.ledger.projects.all():
             if Project(parked.program, parked.project) == project:

@@ -28,6 +28,7 @@ from gen3sync.names import Project
 from gen3sync.outbox.glance import Glance, records
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.sight import Nothing, Sight, Sights
+from gen3sync.outbox.spellings import Spellings
 from gen3sync.outbox.stock import Record, Stock, key_of, together
 from gen3sync.pglower import pg_lower
 from gen3sync.records.exported import BrokenExportError, records_of
@@ -52,6 +53,9 @@ class Lookup:
         self._client, self._project, self._pool, self._stock = client, project, pool, stock
         self._sights = Sights(client, project, pool, clock, watch)
         self._asks = self._sights.asks
+        self._spellings = Spellings(self._asks, project)
+        self.unsearched: Collection[str] = frozenset()
+        """Keys that `stored` did not find, and did not look for in every letter case, when it was called last."""
         self._counts: dict[str, int] = {}
         self._outdated: set[tuple[str, str]] = set()
         """Records of the stock that were written since."""
@@ -85,6 +89,7 @@ class Lookup:
         """Records of `node` by key; `wanted` are submitter_ids by key. `of` says how many will be asked for in all:
         when that is much of the node, it is exported whole, and kept until `clear`. What `look` can tell of them is
         taken from there."""
+        self.unsearched = frozenset()
         sight = self.sight()
         if sight is Sight.BLIND:
             return {}
@@ -99,9 +104,10 @@ class Lookup:
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
             return self._from_export(node, wanted, keep=many > len(wanted), names=sight is Sight.FULL)
-        if look is not None:
-            return self._at_a_glance(node, wanted, look)
-        return self._by_name(node, wanted)
+        found = self._by_name(node, wanted) if look is None else self._at_a_glance(node, wanted, look)
+        if many <= len(wanted):
+            self._spellings.clear()  # nobody asks for more of these
+        return found
 
     def grew(self, node: str, keys: Collection[str]) -> None:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
@@ -113,6 +119,7 @@ class Lookup:
     def clear(self) -> None:
         """What was exported is getting old."""
         self._stock.clear()
+        self._spellings.clear()
         self._outdated.clear()
 
     def by_id(self, ids: Sequence[str]) -> dict[str, Record] | Nothing:
@@ -215,12 +222,25 @@ class Lookup:
             return Broken(str(error), BrokenCause.CONTENT)
 
     def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
-        # Many names new to a large node may hide one that is stored in some odd mixture of letter case; the answer to
-        # the PUT tells then ("update" where a create was planned), and the receipt with it.
-        known = queries.find_ids(self._asks, self._project, node, wanted.values())
+        known = queries.find_spelled(self._asks, self._project, node, wanted.values())
         if not isinstance(known, dict):
             return known
-        return self.by_id([one.id for key, one in known.items() if key in wanted])
+        ids = {key: one.id for key, one in known.items()}
+        if (failure := self._hidden(node, wanted, ids)) is not None:
+            return failure
+        return self.by_id([id for key, id in ids.items() if key in wanted])
+
+    def _hidden(self, node: str, wanted: Mapping[str, str], ids: dict[str, str]) -> Nothing | None:
+        """Adds to `ids` those of `wanted` that are stored in another letter case than was asked for."""
+        missing = {key: sid for key, sid in wanted.items() if key not in ids}
+        hidden = self._spellings.hidden(node, missing)
+        if hidden is None:
+            self.unsearched = missing.keys()
+        elif isinstance(hidden, dict):
+            ids.update({key: known.id for key, known in hidden.items()})
+        else:
+            return hidden
+        return None
 
     def _at_a_glance(self, node: str, wanted: Mapping[str, str], look: Glance) -> dict[str, Record] | Nothing:
         names = list(wanted.values())
@@ -237,19 +257,17 @@ class Lookup:
             return self._by_name(node, wanted)  # GraphQL and the dictionary are not of one mind
         found = records(look, shown, families, self._project.id)
         ids = {pg_lower(str(one.get("submitter_id"))): str(one.get("id")) for one in shown}
-        hidden = queries.search(self._asks, self._project, node, [wanted[key] for key in wanted if key not in ids])
-        if not isinstance(hidden, dict):
-            return hidden
-        ids.update({key: known.id for key, known in hidden.items()})
+        if (failure := self._hidden(node, wanted, ids)) is not None:
+            return failure
         rest = self.by_id([id for key, id in ids.items() if key in wanted and key not in found])
         return {**found, **rest} if isinstance(rest, dict) else rest
 
     def _map(
         self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]
     ) -> list[tuple[Record, ...] | Nothing]:
-        if len(parts) < 2:
-            return [ask(part) for part in parts]
-        return list(self._pool.map(ask, parts))
+        # The first on this thread: readers may be busy with a question that was put beside this one.
+        others = [self.later(partial(ask, part)) for part in parts[1:]]
+        return [*(ask(part) for part in parts[:1]), *(other.result() for other in others)]
 
 
 def _pieces(export: NodeExport) -> Iterator[Record]:

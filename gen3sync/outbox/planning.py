@@ -17,18 +17,17 @@ from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.glance import glance
 from gen3sync.outbox.index import Noted, RowIndex
 from gen3sync.outbox.lookup import Lookup
+from gen3sync.outbox.meanings import Meanings
 from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Nothing, Sight
 from gen3sync.outbox.stock import Record
-from gen3sync.outbox.work import Work, row_of
-from gen3sync.records.codec import desired
+from gen3sync.outbox.work import Work
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.mirror import mirror_row
-from gen3sync.records.rows import Row
 
 BATCH = 1000
 MOST_LOST = 3
@@ -50,6 +49,7 @@ class Planner:
     locked: dict[str, int] = field(default_factory=dict)
     proven: Counter[str] = field(default_factory=Counter)
     """Records that landed in this life, by node."""
+    meanings: Meanings = field(default_factory=Meanings)
     _there: dict[str, set[str]] = field(default_factory=dict)
 
     def next_node(self, work: Work) -> str | None:
@@ -68,11 +68,12 @@ class Planner:
         by_drop = {work.id: work for work, _ in taken}
         rows = [row for _, some in taken for row in some]
         node_type = dictionary.nodes[rows[0].node]
-        plan_input = [PlanRow(row, desired(row_again(by_drop[row.drop_id], row), node_type)) for row in rows]
+        plan_input = [PlanRow(row, self.meanings.of(by_drop[row.drop_id], row, node_type)[1]) for row in rows]
         wished = {row.key: row.submitter_id for row in rows}
         many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
         early = self._ask_early(plan_input, node_type)
         stored = self.lookup.stored(node_type.name, wished, of=many, look=glance(plan_input, node_type))
+        unsearched = self.lookup.unsearched
         known = early()
         if isinstance(stored, Refused | Failure):
             return stored
@@ -97,6 +98,7 @@ class Planner:
             plans = plan_rows(own, stored, lambda p: states[parent_key(p)], node_type, rules(work), named)
             for row, plan in zip(some, plans, strict=True):
                 done[plan.action] += 1
+                work.unsearched += plan.action is Action.CREATE and row.key in unsearched
                 noted.append(self._note(work, row, plan, stored.get(plan.key), node_type))
         self.index.note(noted)
         for work, _ in taken:
@@ -160,7 +162,7 @@ class Planner:
         if not rows:
             return dict
         node_type = dictionary.nodes[rows[0].node]
-        return self._ask_early([PlanRow(row, desired(row_again(work, row), node_type)) for row in rows], node_type)
+        return self._ask_early([PlanRow(row, self.meanings.of(work, row, node_type)[1]) for row in rows], node_type)
 
     def remember(self, found: Mapping[str, Collection[str]]) -> None:
         """Parents that are there."""
@@ -268,8 +270,3 @@ class Planner:
                 if plan.unseen:
                     detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)
-
-
-def row_again(work: Work, row: IndexedRow) -> Row:
-    """The row as `records` knows it."""
-    return row_of(work, row.line, row.end_line, row.node, row.submitter_id, row.shape, row.cells)

@@ -116,6 +116,7 @@ def compose(
         "erased": dict(work.erased),
         "links_not_removed": dict(work.links_not_removed),
         "existed_before": work.existed,
+        "letter_case_not_searched": work.unsearched,
         "renamed": [{"from": printable(old), "to": printable(new)} for old, new in work.renamed[:_RENAMED]],
         "renamed_total": len(work.renamed),
         "mends": [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 START_ROWS = 10
+STRETCH = 1.25
 GROWTH = 50.0
 """At most this many times more rows than the last request had: one lucky request proves only so much."""
 
@@ -33,6 +34,15 @@ class Sizes:
         """Rows the next request for `node` should carry."""
         it = self._node(node)
         return max(1, min(int(it.rows), it.ceiling))
+
+    def share(self, node: str, ready: int, slots: int) -> int:
+        """Rows the next request should carry when so many are ready and so many requests may be sent: shared evenly, so
+        that all is through when the last request is. A little more than `rows` rather than a round of crumbs."""
+        it, size = self._node(node), self.rows(node)
+        even = max(-(-ready // max(1, slots)), START_ROWS)
+        if even <= min(size * STRETCH, it.ceiling):
+            return even
+        return min(-(-even // -(-even // size)), size)
 
     def took(self, node: str, rows: int, seconds: float) -> None:
         """A request with `rows` rows was answered (either way: a refusal costs nearly as much) after `seconds`."""

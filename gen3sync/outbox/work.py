@@ -86,6 +86,8 @@ class Work:
     proof_problem: str = ""
     existed: int = 0
     """Rows planned as new that updated a record all the same: it came meanwhile, or could not be found by name."""
+    unsearched: int = 0
+    """Rows planned as new whose names were not looked for in every letter case."""
     unread: int = 0
     """Proofs that could not be read though they should be readable; bounds the trying."""
     lost_alone: dict[int, LostAlone] = field(default_factory=dict)

@@ -145,3 +145,41 @@ def test_graphql_that_does_not_know_a_property_is_done_without(large: Bench) -> 
     large.sandbox.faults.answer(400, times=1, path="graphql", body='{"data":null,"errors":["Cannot query field"]}')
     counts, _ = sends(large, rows({7: "subject P-007 S1 female human 170.5 true 1980"}))
     assert counts == {"unchanged": ROWS - 1, "updated": 1}
+
+
+NEW = 2000
+
+
+def many(names: list[str]) -> str:
+    return table("type submitter_id studies.submitter_id sex", *(f"subject {name} S1 male" for name in names))
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[Bench]:
+    """A node so large that it is not exported for two thousand new rows, nor searched through."""
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox)
+        sandbox.write("DEV-test", [{"type": "study", "projects": {"code": "test"}, "submitter_id": "S1"}])
+        sandbox.synthetic("DEV-test", "subject", NEW * 13)
+        odd = [f"nEw-{i:05d}" for i in range(0, NEW, 100)]
+        sandbox.write("DEV-test", [record(name, species=None) for name in odd])
+        yield bench
+
+
+def test_many_new_rows_among_which_some_are_stored_in_odd_letter_case(crowded: Bench) -> None:
+    """Found at plan time, so the receipt tells what was renamed and the values before can be restored."""
+    counts, _ = sends(crowded, many([f"New-{i:05d}" for i in range(NEW)]))
+    assert counts == {"created": NEW - 20, "updated": 20}
+    said = crowded.receipt("subject.tsv")
+    assert (len(said["renamed"]), said["existed_before"], said["letter_case_not_searched"]) == (20, 0, 0)
+    assert crowded.sandbox.record("DEV-test", "subject", "New-00100")["submitter_id"] == "New-00100"  # type: ignore[index]
+
+
+def test_many_new_rows_that_have_nothing_in_common(crowded: Bench) -> None:
+    """Nothing is searched for, the receipt says so, and what the commons found all the same is counted."""
+    names = [f"{i:05d}-new" for i in range(NEW)]
+    crowded.sandbox.write("DEV-test", [record("00007-nEw")])
+    counts, _ = sends(crowded, many(names))
+    assert counts == {"created": NEW - 1, "updated": 1}
+    said = crowded.receipt("subject.tsv")
+    assert (said["existed_before"], said["letter_case_not_searched"]) == (1, NEW)

@@ -47,3 +47,25 @@ def test_always_between_one_and_the_most(steps: list[tuple[int, float, bool]], m
     for rows, seconds, fails in steps:
         sizes.halve("case", rows) if fails else sizes.took("case", rows, seconds)
         assert 1 <= sizes.rows("case") <= most
+
+
+def test_the_last_rows_are_shared_out_without_crumbs() -> None:
+    sizes = Sizes(10.0, 1000)
+    sizes.took("case", 10, 0.22)  # 22 ms a row: 450 in ten seconds
+    size = sizes.rows("case")
+    assert 450 <= size <= 460
+    assert sizes.share("case", 990, 2) == 495  # a tenth more than asked for, instead of 90 more at the end
+    assert sizes.share("case", 495, 1) == 495
+    assert sizes.share("case", 1200, 2) == 300  # two even rounds
+    assert sizes.share("case", 30, 2) == 15
+    assert sizes.share("case", 1, 2) == 10  # whatever there is
+    assert sizes.share("case", 10**6, 2) <= size
+
+
+def test_what_is_too_large_stays_too_large() -> None:
+    sizes = Sizes(10.0, 100)
+    sizes.took("case", 10, 0.1)
+    assert sizes.share("case", 220, 2) == 55
+    assert sizes.share("case", 110, 1) == 55
+    sizes.halve("case", 100)
+    assert sizes.share("case", 60, 1) == 30
