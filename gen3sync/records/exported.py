@@ -1,7 +1,7 @@
 """The records of a commons' JSON export, `{"data": [...]}`, one by one while it streams.
 
 Owns the framing, and the bounds that keep a broken or hostile commons from taking the machine: how long one record may
-be, how deep it may be nested, how many digits a number may have. A streaming parser has no such bounds (ijson 3.5: a
+be, how deep it may be nested, how many digits a number may have. A streaming parser has no such bounds (ijson 3.6: a
 number of 5,000 digits ends the process, 400 KB of `[` take all memory), so json's own scanner reads record by record;
 it is a quarter faster, too. Whether the whole is the export of one node is the reader's to say.
 """
