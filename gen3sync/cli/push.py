@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from gen3sync.config import Settings
     from gen3sync.ledger import Drop, Ledger
 
-_COLOUR = {"landed": "green", "partly": "yellow", "unverified": "yellow", "rejected": "red", "parked": "yellow"}
+_COLOUR = {
+    "landed": "green",
+    "partly": "yellow",
+    "unverified": "yellow",
+    "rejected": "red",
+    "parked": "yellow",
+    "waiting": "yellow",
+}
 
 
 @verb("push", short_help="Submit files now and wait for their receipts.")
@@ -60,6 +67,7 @@ def push(
                 done, rows = progress_of.get(drop.id, (0, 0))
                 if rows:
                     bar.rows(drop.path, done, rows)
+            _tell(bar, drops)
             return rest(drops)
 
         drops = [replace(drop, reason=rest.reason(drop)) for drop in rooms.push(dict(wanted), settled)]
@@ -111,6 +119,7 @@ def _through_daemon(
             def settled() -> list[Drop] | None:
                 drops = _drops(ledger, placed, start)
                 _show(bar, settings, drops)
+                _tell(bar, drops)
                 return drops if len(drops) == len(placed) and rest(tuple(drops)) and not rest.over else None
 
             drops = wait_for(clock, settled, timeout)
@@ -132,6 +141,13 @@ def _drops(ledger: Ledger, placed: Sequence[Placed], start: int) -> list[Drop]:
     """The drops of the copies, in the order of the command line; those that have not been seen yet are missing."""
     found = ([drop for drop in ledger.drops.by_path(each.path) if drop.id > start] for each in placed)
     return [drops[0] for drops in found if drops]
+
+
+def _tell(bar: Bar, drops: Sequence[Drop]) -> None:
+    """What is waited for, where that is known."""
+    waits = next((drop for drop in drops if drop.reason and drop.state != "ended"), None)
+    if waits is not None:
+        bar.say(f"{waits.path}: {waits.reason}")
 
 
 def _show(bar: Bar, settings: Settings, drops: Sequence[Drop]) -> None:

@@ -199,3 +199,13 @@ def test_one_pass_says_why_a_drop_waits(lab: Lab) -> None:
     said = lab.call("once").out
     assert "lacks the right to create and update on DEV/test" in said
     assert "0 mirrors" not in said
+
+
+def test_a_push_does_not_wait_for_a_parent_that_nobody_has_dropped(
+    lab: Lab, alive: AbstractContextManager[object]
+) -> None:
+    with alive:
+        code, said = push(lab, "child.tsv", "type\tsubmitter_id\tstudies.submitter_id\nsubject\tS\tNOPE\n")
+        assert code == 1
+        assert said.startswith("waiting")
+        assert "1 row waits for study NOPE." in said

@@ -194,3 +194,36 @@ def test_killed_while_an_original_with_a_long_name_is_set_aside(bench: Bench) ->
     assert bench.once().ended[-1].path.endswith(path.name)
     assert not list(bench.outbox.rglob("*taken*"))
     assert not path.exists()
+
+
+def test_killed_between_answer_and_proof_the_log_is_asked_for_the_receipt(bench: Bench) -> None:
+    bench.drop("one.tsv", subjects("P1 S1 male human"))
+    assert bench.crash("send: answer written")
+    bench.once()
+    paper = bench.receipt("one.tsv")
+    assert (paper["verdict"], paper["rows"]["created"], bench.sandbox.count("DEV-test", "subject")) == ("landed", 1, 1)
+    [chunk] = paper["chunks"]
+    assert (chunk["state"], chunk["transaction_state"]) == ("landed", "SUCCEEDED")
+    assert paper["verification"]["method"] == "transaction and values"
+
+
+def test_killed_between_answer_and_proof_without_graphql(bench: Bench) -> None:
+    """The values were compared; the log cannot be asked, and the receipt does not say that it was."""
+    bench.drop("one.tsv", subjects("P1 S1 male human"))
+    assert bench.crash("send: answer written")
+    bench.sandbox.faults.set(graphql="missing")
+    bench.once()
+    paper = bench.receipt("one.tsv")
+    assert (paper["verdict"], paper["rows"]["created"]) == ("landed", 1)
+    assert paper["chunks"][0]["transaction_state"] is None
+    assert (paper["verification"]["method"], paper["verification"]["verified"]) == ("values", True)
+
+
+def test_a_hundred_renamed_records_are_listed_and_all_are_counted(bench: Bench) -> None:
+    names = [f"P{i}" for i in range(130)]
+    bench.drop("one.tsv", subjects(*(f"{name} S1 male human" for name in names)))
+    bench.once()
+    bench.drop("two.tsv", subjects(*(f"{name.lower()} S1 male human" for name in names)))
+    bench.once()
+    paper = bench.receipt("two.tsv")
+    assert (len(paper["renamed"]), paper["renamed_total"], paper["rows"]["updated"]) == (100, 130, 130)
