@@ -50,8 +50,6 @@ ECHO = 0.3
 """Seconds in which a second SIGHUP is the same wish: systemd sends two where Type=notify-reload meets ExecReload=."""
 STOP_WITHIN = 60.0
 """Seconds for work in flight when asked to stop."""
-LAST_WORDS = 5.0
-"""Seconds at the end for messages that wait; the rest is sent after the next start."""
 
 
 class Daemon:
@@ -221,12 +219,11 @@ class Daemon:
 
     def _publish(self) -> Status:
         """Writes status.json and systemd's status line."""
-        now = self._clock.now()
         parts = (self._vigil.problem, self._problem, *self._gone.values(), self._port.problem)
         problem = "; ".join(part for part in parts if part)
         live = self._rooms.live(self._state, self._started_at, problem, self._beats.ages())
         live = replace(live, notify=self._teller.status())
-        status = gather(self._rooms.ledger, live, now, self._recall, self._clock.monotonic())
+        status = gather(self._rooms.ledger, live, self._clock.now(), self._recall, self._clock.monotonic())
         self._published = self._clock.monotonic()
         # While drops are on their way their progress is worth telling each second, though the ledger stands still.
         self._busy = any(drop.state != "parked" for drop in status.outbox.open)
@@ -276,7 +273,7 @@ class Daemon:
         if last_words:
             self._state = DaemonState.STOPPED
             self._publish()
-        self._teller.stop(LAST_WORDS)
+        self._teller.stop()
         self._rooms.close()
         return clean
 

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 _NOTE = "notify"
 _USUAL = ("gen3sync", "config")
 _EVENTS = 1000
+LAST_WORDS = 5.0
+"""Seconds a daemon gives at its end to messages that wait."""
 
 
 def name_of(config: Path) -> str:
@@ -101,7 +103,7 @@ class Teller:
                 problem=self._problem or "; ".join(troubles),
             )
 
-    def stop(self, seconds: float) -> None:
+    def stop(self, seconds: float = LAST_WORDS) -> None:
         """Sends what waits, once, within so many seconds; what does not get through is sent after the next start."""
         self._stopping = True
         self._wake.set()
