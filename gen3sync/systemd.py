@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 from gen3sync.names import printable
 
+ECHO = 0.3
+"""Seconds in which a second SIGHUP is the same wish: systemd sends two where Type=notify-reload meets ExecReload=."""
+
 
 @dataclass(frozen=True)
 class Notifier:

@@ -22,6 +22,7 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
     from gen3sync.clock import SystemClock
     from gen3sync.config import Settings, load_settings
     from gen3sync.daemon.loop import Daemon
+    from gen3sync.daemon.memory import few_pools
 
     def load() -> Settings:
         settings = load_settings(invocation.config, invocation.env)
@@ -33,6 +34,7 @@ def run(invocation: Invocation, log_level: str | None, log_format: str | None) -
         )
         return settings
 
+    few_pools()
     # When systemd's watchdog ends a hung daemon (SIGABRT), the journal gets what every thread was doing.
     with contextlib.suppress(OSError):  # standard error is no file
         faulthandler.enable()

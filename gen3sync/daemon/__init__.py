@@ -8,6 +8,7 @@
 - `recall.py`      what is remembered between two of them: drops that ended, reasons, changes, pace
 - `passes.py`      the status that `gen3sync once` leaves behind
 - `heartbeats.py`  who is alive
+- `memory.py`      what is no longer needed given back to the machine
 - `vigil.py`       the watchdog fed while all are, and people told when one is not
 - `line.py`        systemd's status line
 - `port.py`        the port on which metrics and health are served

@@ -19,6 +19,7 @@ from gen3sync.daemon.gather import Live, Progress
 from gen3sync.daemon.heartbeats import Heartbeats, Shift
 from gen3sync.daemon.housekeeping import keep_house
 from gen3sync.daemon.look import EVERY, CommonsLook
+from gen3sync.daemon.memory import give_back
 from gen3sync.daemon.privacy import close_to_others
 from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
 from gen3sync.files import folder_error, remove_leftovers
@@ -109,11 +110,11 @@ class Rooms:
         now = self.clock.now()
         self._every("pulse", self._pulse, _PULSE, now)
         self._every("ledger", self._write_ledger, _PULSE, now)
+        later = now + timedelta(minutes=10)
         self._every("tokens", self._at_work(self._renew_token, "tokens"), _PULSE, now)
         self._every("look", self._at_work(self.look_at_commons, "look"), EVERY, now)
-        self._every(
-            "housekeeping", self._at_work(self._keep_house, "housekeeping"), 86_400.0, now + timedelta(minutes=10)
-        )
+        self._every("housekeeping", self._at_work(self._keep_house, "housekeeping"), 86_400.0, later)
+        self._every("memory", self._at_work(give_back, "memory"), 600.0, later)
         self._scheduler.start()
 
     def stop(self, seconds: float) -> bool:

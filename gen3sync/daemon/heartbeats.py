@@ -22,6 +22,7 @@ _PATIENCE = {
     "ledger": SHORT,
     "job look": SHORT,
     "job tokens": SHORT,
+    "job memory": SHORT,
     "job housekeeping": 6 * 3600.0,  # years of archives on a network disk
     "watch": math.inf,  # the outbox's loop looks after it, and says so when it cannot be mended
 }

@@ -38,7 +38,7 @@ from gen3sync.files import folder_error, write_atomic
 from gen3sync.health import judge
 from gen3sync.notify.teller import Teller, name_of
 from gen3sync.status import FILE, DaemonState, Status
-from gen3sync.systemd import Notifier
+from gen3sync.systemd import ECHO, Notifier
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,6 @@ TURN = 1.0
 """Seconds between looks at orders and heartbeats."""
 PUBLISH = 15.0
 """Seconds after which status.json is written even when nothing happened."""
-ECHO = 0.3
-"""Seconds in which a second SIGHUP is the same wish: systemd sends two where Type=notify-reload meets ExecReload=."""
 STOP_WITHIN = 60.0
 """Seconds for work in flight when asked to stop."""
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from gen3sync import logs
 from gen3sync.config import load_settings
 from gen3sync.daemon.loop import STOP_WITHIN, Daemon
+from gen3sync.daemon.memory import few_pools
 from tests.soak.fast import SCALE, FastClock, hurry_scheduler, stretch_daemon
 
 
 def main(config: str, epoch: str) -> int:
     faulthandler.enable()
+    few_pools()
     clock = FastClock(float(epoch))
     hurry_scheduler(clock)
     stretch_daemon()
