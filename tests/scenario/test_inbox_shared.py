@@ -163,7 +163,7 @@ def test_an_export_that_takes_long_holds_up_nobody_it_took_along(tmp_path: Path)
     with house(tmp_path, mirror=mirror, clock=SystemClock()) as h, scheduler(paused=False) as jobs:
         study(h.sandbox, "ST-1")
         subjects(h.sandbox, *(f"S-{n}" for n in range(2000)), study="ST-1")
-        with h.sandbox.faults.stall_export(rows=1500) as stalled:
+        with h.sandbox.faults.stall_export(rows=1500, times=None) as stalled:
             h.inbox.start(jobs)
             stalled.wait_reached()
             wait_until(lambda: "DEV/test/study.tsv" in h.files())
