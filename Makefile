@@ -34,7 +34,7 @@ crash: $(STAMP) ## the long ones: hundreds of real kills, and a deep run of the 
 		$(BIN)/pytest -n auto tests/crash tests/scenario/test_outbox_machine.py $(PYTEST_ARGS)
 
 soak: $(STAMP) ## a day of a daemon's life in ten minutes: thousands of drops, a fault every few seconds, flat and true
-	GEN3SYNC_SOAK_ROUNDS=$(or $(ROUNDS),110) $(BIN)/pytest tests/soak $(PYTEST_ARGS)
+	GEN3SYNC_SOAK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/pytest tests/soak $(PYTEST_ARGS)
 
 bench: $(STAMP) ## measure both ways against the official SDK and curl (minutes; see docs/reference/benchmarks.md)
 	$(BIN)/python -m benchmarks.submit new edited latency idle

@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +199,12 @@ class Audit:
             yield f"status shows {status.outbox.open_total} open drops, parked {status.outbox.parked_projects}"
         if len(self.drops) != len(self.receipts):
             yield f"{len(self.drops)} drops have {len(self.receipts)} receipts"
-        if len(status.outbox.today) and sum(status.outbox.today.values()) > len(self.drops):
-            yield f"status counts {status.outbox.today} of {len(self.drops)} drops"
+        day_ago = (datetime.fromisoformat(status.written_at) - timedelta(days=1)).timestamp() * 1e6
+        with self.daemon.ledger() as ledger:
+            lately = "SELECT verdict, count(*) FROM drops WHERE ended_at > ? GROUP BY verdict"
+            today = dict(ledger.execute(lately, (day_ago,)).fetchall())
+        if status.outbox.today != today:
+            yield f"status counts {status.outbox.today} of a day, the ledger {today}"
         if status.daemon.problem:
             yield f"status tells a problem: {status.daemon.problem}"
 
