@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gen3sync.errors import LedgerError
+from gen3sync.files import read_regular
 from gen3sync.ledger import Drop, DropState, Event, MirrorKey, Refresh, Verdict
 
 if TYPE_CHECKING:
@@ -43,12 +44,10 @@ def refusal_of(receipt: str | None) -> Refusal:
         return Refusal()
     path = Path(receipt)
     try:
-        if path.stat().st_size > _LARGEST:
-            return Refusal()
-        paper = json.loads(path.read_bytes())
+        paper = json.loads(read_regular(path, _LARGEST))
         groups = [(int(one["rows"]), str(one["message"]), one["column"]) for one in paper["rejects"]]
         names = [str(name) for name in paper["papers"] if str(name).startswith("rejects")]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Refusal()
     archived = path.name.removesuffix(_RECEIPT)
     return Refusal(tuple(groups[:REASONS]), path.with_name(f"{archived}.{names[0]}") if names else None)

@@ -9,7 +9,7 @@ missing right; `folder_error` turns one into a sentence for people. Locks raise 
 - `paths.py`   `safe_name`, `unique_path`, `inside`
 - `beneath.py` `open_beneath`, `lstat_beneath`
 - `walking.py` `walk`
-- `moves.py`   `move`, `open_regular`, `sha256_file`, `Fingerprint`
+- `moves.py`   `move`, `open_regular`, `read_regular`, `sha256_file`, `Fingerprint`
 - `kinds.py`   `filesystem_kind`, `FilesystemKind`, `folder_error`
 """
 
@@ -17,7 +17,7 @@ from gen3sync.files.atomic import TEMPORARY_MARK, fsync_folder, remove_leftovers
 from gen3sync.files.beneath import lstat_beneath, open_beneath
 from gen3sync.files.kinds import FilesystemKind, filesystem_kind, folder_error
 from gen3sync.files.lock import LOCK_NAME, FolderLock, Holder, holder_of
-from gen3sync.files.moves import Fingerprint, move, open_regular, sha256_file
+from gen3sync.files.moves import Fingerprint, move, open_regular, read_regular, sha256_file
 from gen3sync.files.paths import inside, safe_name, unique_path
 from gen3sync.files.walking import DEEPEST, walk
 
@@ -38,6 +38,7 @@ __all__ = [
     "move",
     "open_beneath",
     "open_regular",
+    "read_regular",
     "remove_leftovers",
     "safe_name",
     "sha256_file",

@@ -64,6 +64,18 @@ def opened_regular(path: Path | str, *, dir_fd: int | None = None) -> BufferedRe
         raise
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file that others may have put there: a FIFO does not block, a link is not followed.
+
+    Raises OSError as `open_regular`, and EFBIG for more than `limit` bytes.
+    """
+    with open_regular(path) as source:
+        data = source.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
+
+
 def sha256_file(path: Path) -> str:
     """The SHA-256 of a regular file's bytes, in hexadecimal. Raises OSError as `open_regular`."""
     with open_regular(path) as source:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gen3sync.files import write_atomic
+from gen3sync.files import read_regular, write_atomic
 
 INDEX = ".gen3sync.json"
 _SCHEMA = 1
+_LARGEST = 64 << 20
+"""Bytes of an index; the group may write here, and who knows what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,10 @@ class Entry:
 def read_index(folder: Path) -> dict[str, Entry]:
     """The entries by file name; empty when there is no index, or none that can be read."""
     try:
-        raw = json.loads((folder / INDEX).read_bytes())
+        raw = json.loads(read_regular(folder / INDEX, _LARGEST))
         files = raw["files"]
         return {str(name): _entry(each) for name, each in files.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -61,8 +64,20 @@ def write_index(folder: Path, commons: str, entries: dict[str, Entry]) -> None:
 
 
 _FIELDS = {field.name for field in fields(Entry)}
+_KINDS = {"rows": int, "bytes": int, "untellable": int, "followed": bool, "columns": tuple}
+_KINDS |= dict.fromkeys(_FIELDS - _KINDS.keys(), str)
 
 
 def _entry(raw: dict[str, Any]) -> Entry:
+    """Raises ValueError, KeyError, TypeError for what no `write_index` wrote."""
     known = {key: value for key, value in raw.items() if key in _FIELDS}
-    return Entry(**{**known, "columns": tuple(known["columns"])})
+    entry = Entry(**{**known, "columns": tuple(known["columns"])})
+    for name, kind in _KINDS.items():
+        if type(getattr(entry, name)) is not kind:
+            raise TypeError(name)
+    for moment in (entry.exported_at, entry.checked_at):
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError(moment)
+    if not all(isinstance(column, str) for column in entry.columns):
+        raise TypeError("columns")
+    return entry

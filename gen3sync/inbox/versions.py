@@ -7,7 +7,9 @@ content is that of an older version, it is another name of that. On file systems
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from gen3sync.config.values import Keep
 from gen3sync.files import sha256_file
 
 FOLDER = ".versions"
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z(\.|$)")
 
 
 def folder_of(path: Path) -> Path:
@@ -27,6 +30,8 @@ def keep_version(path: Path, sha256: str) -> None:
     """Gives the file at `path`, about to be replaced, a name among the versions. Raises OSError."""
     status = path.stat()
     place = folder_of(path)
+    if place.is_symlink() or place.parent.is_symlink():
+        raise OSError(errno.ELOOP, "the folder of versions is a link", str(place))
     place.mkdir(parents=True, exist_ok=True)
     stamp = datetime.fromtimestamp(status.st_mtime, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     version = place / f"{stamp}{path.suffix}"
@@ -61,9 +66,15 @@ def prune(path: Path, keep: Keep, now: datetime) -> None:
 
 
 def versions(path: Path) -> list[Path]:
-    """The versions of the file at `path`, oldest first."""
+    """The versions of the file at `path`, oldest first: what has a name of ours, in a folder that is one.
+
+    Others may write here, and the last of these are removed: a link in the folder's place leads to what is not ours.
+    """
+    place = folder_of(path)
+    if place.is_symlink() or place.parent.is_symlink():
+        return []
     try:
-        return sorted(one for one in folder_of(path).iterdir() if not one.name.startswith("."))
+        return sorted(one for one in place.iterdir() if _NAME.match(one.name) and not one.is_symlink())
     except (FileNotFoundError, NotADirectoryError):
         return []
 

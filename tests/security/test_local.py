@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,16 @@ import pytest
 
 from gen3sync.clock import SystemClock
 from gen3sync.daemon.privacy import OURS, close_to_others
+from gen3sync.daemon.recall import Refusal, refusal_of
 from gen3sync.errors import FolderError
+from gen3sync.inbox.index import INDEX, read_index
 from gen3sync.ledger import open_ledger
 from gen3sync.sandbox.sandbox import Sandbox
+from tests.scenario.inbox_house import house, study
 from tests.scenario.lab import CONFIG, Lab, until
 
 NOBODY = 65534
+STUDIES = [{"projects": ["DEV-test"], "nodes": ["study"], "every": "1h"}]
 ORDERS = (
     ("format-the-disk", {"x": 1}),
     ("pull", {"mirrors": ["../../../etc/passwd", "\x1b[2J"]}),
@@ -101,3 +106,65 @@ print("\\n".join(sorted(read)))
     read = set(said.stdout.split())
     assert "gen3sync.toml" in read, "the other user can look at all"
     assert not {name for name in read if "sqlite" in name or "tsv" in name or name in ("key.json", "status.json")}
+
+
+INDEXES = {
+    "nested": b'{"files": ' + b"[" * 100_000,
+    "other types": b'{"files": {"study.tsv": {"columns": "abc", "rows": "many"}}}',
+    "no time": b"TIME",
+    "no JSON": b"\x00\xff",
+}
+
+
+@pytest.mark.parametrize("planted", [*INDEXES, "a FIFO", "a device"])
+def test_what_the_group_plants_as_an_index_is_no_obstacle(tmp_path: Path, planted: str) -> None:
+    with house(tmp_path, mirror=STUDIES) as h:
+        study(h.sandbox, "ST-1")
+        h.look()
+        index = tmp_path / "inbox/DEV/test" / INDEX
+        good = index.read_bytes()
+        index.unlink()
+        if planted == "a FIFO":
+            os.mkfifo(index)
+        elif planted == "a device":
+            index.symlink_to("/dev/zero")
+        elif planted == "no time":
+            index.write_bytes(re.sub(rb'"checked_at": "[^"]*"', b'"checked_at": "soon"', good))
+        else:
+            index.write_bytes(INDEXES[planted])
+        assert read_index(index.parent) == {}
+        h.restart()
+        study(h.sandbox, "ST-2")
+        h.look()
+        assert sorted(h.rows("DEV/test/study.tsv")) == ["ST-1", "ST-2"]
+        assert set(read_index(index.parent)) == {"study.tsv"}
+
+
+@pytest.mark.parametrize("where", [".versions", ".versions/study.tsv"])
+def test_a_folder_of_versions_that_is_a_link_costs_nobody_a_file(tmp_path: Path, where: str) -> None:
+    """Old versions are removed: through a link that would have been the ledger."""
+    with house(tmp_path, mirror=[{**STUDIES[0], "keep": 1}]) as h:
+        study(h.sandbox, "ST-1")
+        h.look()
+        link = tmp_path / "inbox/DEV/test" / where
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(tmp_path / "state")
+        before = {path.name for path in (tmp_path / "state").iterdir()}
+        for name in ("ST-2", "ST-3", "ST-4"):
+            study(h.sandbox, name)
+            h.look()
+        assert before <= {path.name for path in (tmp_path / "state").iterdir()}
+        assert not list((tmp_path / "state").rglob("*.tsv"))
+
+
+@pytest.mark.parametrize("planted", ["a FIFO", "a device", "nested"])
+def test_what_the_group_plants_as_a_receipt_holds_up_no_status(tmp_path: Path, planted: str) -> None:
+    """Status tells why rows were refused, from receipts, which lie where the group may write."""
+    path = tmp_path / "x.tsv.receipt.json"
+    if planted == "a FIFO":
+        os.mkfifo(path)
+    elif planted == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(b"[" * 100_000)
+    assert refusal_of(str(path)) == Refusal()
