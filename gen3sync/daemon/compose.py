@@ -151,7 +151,7 @@ class Rooms:
             config=str(self.settings.path),
             outbox=str(self.settings.outbox.path),
             inbox=self.inbox.status(),
-            problem="; ".join(part for part in (problem, outbox.problem, self.ledger_problem) if part),
+            problem="; ".join(filter(None, (problem, outbox.problem, outbox.graphql, self.ledger_problem))),
             heartbeats=ages,
             commons=self._look.commons(),
             key=self._look.key(),
