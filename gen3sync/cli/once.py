@@ -13,6 +13,9 @@ from gen3sync.cli.rest import Rest
 from gen3sync.cli.words import count
 from gen3sync.names import printable
 
+_POOR = 10
+"""Mirrors that could not be refreshed of which the reasons are told."""
+
 
 @verb("once", short_help="One pass out and in, for cron; the exit code says how it went.")
 @json_option
@@ -52,6 +55,14 @@ def once(invocation: Invocation) -> int:
         said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         none = f": {printable('; '.join(result.notes), 1000)}" if result.notes and not kinds else ""
         invocation.say(f"{count(len(kinds), 'mirror')}{': ' + said if said else ''}{none}")
+        poor = [refresh for refresh in result.refreshes if str(refresh["outcome"]) in ("guarded", "failed")]
+        for refresh in poor[:_POOR]:
+            where = f"{refresh['program']}/{refresh['project']} {refresh['node']}"
+            invocation.say(
+                f"{str(refresh['outcome']).ljust(10)} {printable(where)}: {printable(refresh['reason'], 1000)}"
+            )
+        if len(poor) > _POOR:
+            invocation.say(f"… and {count(len(poor) - _POOR, 'more such mirror')}; --json lists them")
         if result.problem:
             invocation.say(click.style(printable(result.problem), fg="yellow"), err=True)
     return result.exit_code

@@ -24,7 +24,7 @@ from gen3sync.commons.replies import (
     TooLarge,
     Unauthorised,
 )
-from gen3sync.commons.sentences import missing_right
+from gen3sync.commons.sentences import closed_state, missing_right
 from gen3sync.names import printable
 from gen3sync.outbox.model import Action, IndexedRow, Reason
 from gen3sync.pglower import pg_lower
@@ -76,7 +76,7 @@ def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> O
             dropped = frozenset(row.id for row in rows if row.id not in found) if reply.entities else frozenset()
             return Outcome(Step.PROVE, reply.message, ids=ids, dropped=dropped, acted=_acted(rows, found))
         case Refused(kind=RefusalKind.CLOSED):
-            return Outcome(Step.PARK_PROJECT, reply.message, "closed")
+            return Outcome(Step.PARK_PROJECT, _closed(reply.message), "closed")
         case Refused():
             return _refused(rows, reply, is_file=is_file)
         case Unauthorised(message):
@@ -84,7 +84,11 @@ def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> O
         case Forbidden(message):
             return Outcome(Step.PARK_PROJECT, message, "forbidden")
         case Missing(message):
-            return Outcome(Step.PARK_DROP, message, "missing")
+            said = (
+                f"The commons does not find the project ({message.rstrip('.')}). Ask the commons' staff, or move the "
+                "file to another project's folder; gen3sync looks again by itself."
+            )
+            return Outcome(Step.PARK_DROP, said, "missing")
         case TooLarge(message):
             if len(rows) > 1:
                 return Outcome(Step.SMALLER, message, "too large")
@@ -95,6 +99,14 @@ def judge(rows: Sequence[IndexedRow], reply: SubmitReply, *, is_file: bool) -> O
             slow = reply.cause is BrokenCause.TIMEOUT or reply.status == 504
             step = Step.LOST if reply.may_have_landed else Step.LATER
             return Outcome(step, reply.message, f"broken: {reply.cause.value}", slow=slow)
+
+
+def _closed(message: str) -> str:
+    state = printable(closed_state(message) or "", 60)
+    return (
+        f"Project is in state '{state}' and takes nothing until it is open. Ask the commons' staff; gen3sync looks "
+        "again by itself."
+    )
 
 
 def _acted(rows: Sequence[IndexedRow], found: Mapping[int, Entity]) -> dict[int, Action]:
