@@ -6,7 +6,7 @@ import itertools
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     except OSError as error:
         raise folder_error(f"{printable(path)} cannot be read", error) from error
     settings = rooms.settings.outbox
-    rules = Rules(settings.blanks, settings.send, blind=sight is Sight.BLIND)
+    rules = Rules(settings.blanks, settings.send)
     own = {(row.node, pg_lower(row.submitter_id)) for row in table if isinstance(row, Row)}
     counts: Counter[Action] = Counter()
     erases: Counter[str] = Counter()
@@ -106,6 +106,7 @@ def _planned(
 ) -> Iterator[RowPlan]:
     node_type = dictionary.nodes[rows[0].node]
     stored = lookup.stored(node_type.name, {pg_lower(row.submitter_id): row.submitter_id for row in rows})
+    blind = lookup.blind
     if isinstance(stored, Refused | Failure):
         raise fail(stored, f"reading {node_type.name}")
     read = [PlanRow(_indexed(row), desired(row, node_type)) for row in rows]
@@ -126,6 +127,7 @@ def _planned(
     def state(parent: Parent) -> ParentState:
         return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING
 
+    rules = replace(rules, blind=blind)
     yield from plan_rows(read, stored, state, node_type, rules, lookup.named(ids_to_ask(read, stored)))
 
 

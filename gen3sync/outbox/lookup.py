@@ -20,6 +20,7 @@ from gen3sync.commons.replies import (
     BrokenCause,
     Busy,
     Failure,
+    Forbidden,
     Refused,
     Transaction,
     Unauthorised,
@@ -56,6 +57,8 @@ class Lookup:
         self._spellings = Spellings(self._asks, project)
         self.unsearched: Collection[str] = frozenset()
         """Keys that `stored` did not find, and did not look for in every letter case, when it was called last."""
+        self.blind = False
+        """`stored` could not read anything when it was called last: that nothing was found means nothing."""
         self._counts: dict[str, int] = {}
         self._outdated: set[tuple[str, str]] = set()
         """Records of the stock that were written since."""
@@ -89,9 +92,18 @@ class Lookup:
         """Records of `node` by key; `wanted` are submitter_ids by key. `of` says how many will be asked for in all:
         when that is much of the node, it is exported whole, and kept until `clear`. What `look` can tell of them is
         taken from there."""
-        self.unsearched = frozenset()
+        self.unsearched, self.blind = frozenset(), False
+        found = self._stored(node, wanted, of, look)
+        if isinstance(found, Forbidden) and self.sight() is Sight.FULL and self._sights.shown_only():
+            self.blind = True
+        return {} if self.blind else found
+
+    def _stored(
+        self, node: str, wanted: Mapping[str, str], of: int, look: Glance | None
+    ) -> dict[str, Record] | Nothing:
         sight = self.sight()
         if sight is Sight.BLIND:
+            self.blind = True
             return {}
         if not isinstance(sight, Sight):
             return sight

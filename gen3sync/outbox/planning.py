@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
@@ -73,7 +73,7 @@ class Planner:
         many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
         early = self._ask_early(plan_input, node_type)
         stored = self.lookup.stored(node_type.name, wished, of=many, look=glance(plan_input, node_type))
-        unsearched = self.lookup.unsearched
+        unsearched, blind = self.lookup.unsearched, self.lookup.blind
         known = early()
         if isinstance(stored, Refused | Failure):
             return stored
@@ -95,7 +95,8 @@ class Planner:
         inputs = iter(plan_input)
         for work, some in taken:
             own = list(itertools.islice(inputs, len(some)))
-            plans = plan_rows(own, stored, lambda p: states[parent_key(p)], node_type, rules(work), named)
+            by = replace(rules(work), blind=blind)
+            plans = plan_rows(own, stored, lambda p: states[parent_key(p)], node_type, by, named)
             for row, plan in zip(some, plans, strict=True):
                 done[plan.action] += 1
                 work.unsearched += plan.action is Action.CREATE and row.key in unsearched

@@ -44,17 +44,18 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
     """Reads back for requests of one node. Runs on a thread of its own."""
     asked = readers.submit(_states, lookup, answers)
     ids = {answer: _ids(answer) for answer in answers}
-    records = lookup.by_id([one for some in ids.values() for one in some.values() if one])
+    blind = lookup.sight() is Sight.BLIND
+    records = {} if blind else lookup.by_id([one for some in ids.values() for one in some.values() if one])
     states, problem, retry = asked.result()
     newest: int | Nothing | None = None
     out = []
     for answer in answers:
         tid = _tid(answer)
         state = states.get(tid) if tid is not None else None
-        if isinstance(records, Refused | Failure):
-            back = Readback(state, None, problem=records.message, retry=may_pass(records))
-        elif lookup.sight() is Sight.BLIND:
+        if blind:
             back = Readback(None, None, problem=lookup.why)
+        elif isinstance(records, Refused | Failure):
+            back = Readback(state, None, problem=records.message, retry=may_pass(records))
         else:
             said = problem or ("" if state is not None else "the transaction is not in the commons' log")
             back = Readback(state, records, problem=said, retry=retry)

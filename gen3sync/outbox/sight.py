@@ -93,6 +93,18 @@ class Sights:
             self._look_beside(seen)
         return seen.sight
 
+    def shown_only(self) -> bool:
+        """An export was forbidden: whether that is because GraphQL shows the project to everybody (its availability is
+        Open) and the key may not read it. Then nothing of it can be compared or proven."""
+        permissions = self._client.permissions()
+        if isinstance(permissions, Refused | Failure) or not permissions.known or permissions.may_read(self._project):
+            return False
+        if not isinstance(queries.signature(self.asks, self._project, []), Signature):
+            return False
+        why = f"the key may not read {self._project}, though GraphQL shows it to everybody"
+        self._set(_Seen(Sight.BLIND, why, self._clock.monotonic() + LOOK_AGAIN))
+        return True
+
     def forget(self) -> None:
         """Permissions or services may have changed."""
         with self._lock:

@@ -164,10 +164,9 @@ class Steps:
             return False
         lane.dispatcher.ask_newest(lane.lookup)
         outbox = lane.rooms.settings.outbox
-        blind = sight is Sight.BLIND
 
         def rules(of: Work) -> Rules:
-            return Rules(outbox.blanks, outbox.send, of.drop.allow_erase, blind)
+            return Rules(outbox.blanks, outbox.send, of.drop.allow_erase)
 
         with_it = [
             other

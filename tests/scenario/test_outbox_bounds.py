@@ -43,25 +43,40 @@ class Poisoned:
         monkeypatch.setattr(CommonsClient, "submit", submit)
 
 
+BROKE_OFF = Broken("The connection ended.", BrokenCause.RESET, may_have_landed=True)
+
+
 def test_a_row_that_makes_the_commons_break_off_is_refused_in_the_end(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not while nothing else lands either: then it may be the commons. Its neighbours land meanwhile."""
-    poisoned = Poisoned(monkeypatch, Broken("The connection ended.", BrokenCause.RESET, may_have_landed=True))
+    """Not while nothing else lands: then it may be the commons."""
+    poisoned = Poisoned(monkeypatch, BROKE_OFF)
+    story = Story(tmp_path, sandbox)
+    story.drop("subject.tsv", subjects(f"P7 S1 male {POISON}"))
+    with story.running() as days:
+        days.until(lambda: len(poisoned.struck) > MOST_LOST + 1, "several tries of the lone row")
+        assert days.ended(0) == []
+        story.drop("other.tsv", subjects("P9 S1 male human"))
+        drops = {drop.path.rpartition("/")[2]: drop for drop in days.ended(2)}
+    assert (drops["other.tsv"].verdict, drops["subject.tsv"].verdict) == (Verdict.LANDED, Verdict.REJECTED)
+    [bad] = story.rejects("subject.tsv", "rejected")
+    assert (bad["submitter_id"], bad["_error_type"]) == ("P7", "NO_ANSWER")
+    assert "broke off" in bad["_errors"]
+    story.whole("P9")
+
+
+def test_its_neighbours_land(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that are lost are halved, so in the end it stands alone."""
+    Poisoned(monkeypatch, BROKE_OFF)
     story = Story(tmp_path, sandbox, options="chunk_rows = 8\nparallel = 1")
     story.drop("subject.tsv", subjects(*persons(7), f"P7 S1 male {POISON}"))
     with story.running() as days:
         days.until(lambda: story.subjects() == list(names(7)), "its neighbours")
-        days.until(lambda: poisoned.struck.count(1) > MOST_LOST, "several tries of the lone row")
-        assert days.ended(0) == []
         story.drop("other.tsv", subjects("P9 S1 male human"))
-        drops = {drop.path.rpartition("/")[2]: drop for drop in days.ended(2)}
-    assert drops["other.tsv"].verdict is Verdict.LANDED
-    drop = drops["subject.tsv"]
-    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 7, 1)
-    [bad] = story.rejects("subject.tsv")
-    assert (bad["submitter_id"], bad["_error_type"]) == ("P7", "NO_ANSWER")
-    assert "broke off" in bad["_errors"]
+        days.ended(2)
+    receipt = story.says("subject.tsv")
+    assert (receipt["verdict"], receipt["rows"]["created"], receipt["rows"]["rejected"]) == ("partly", 7, 1)
+    assert [bad["submitter_id"] for bad in story.rejects("subject.tsv")] == ["P7"]
     story.whole(*names(7), "P9")
 
 

@@ -234,6 +234,24 @@ def test_no_read_permission_is_not_green(single: Story) -> None:
     single.whole(*names(8))
 
 
+def test_graphql_shows_what_exports_may_not(single: Story) -> None:
+    """A project open to all is seen through GraphQL by every token; that is no right to read it."""
+    single.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P9", "studies": {"submitter_id": "S1"}}])
+    single.sandbox.set_project("DEV-test", availability_type="Open")
+    single.sandbox.deny("DEV-test", "read")
+    single.drop("subject.tsv", subjects(*persons(4)))
+    [drop] = single.goes()
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.UNVERIFIED, 4)
+    assert "may not read DEV/test" in single.says("subject.tsv")["verification"]["why_not"]
+    with single.running() as days:
+        single.drop("blank.tsv", subjects("P9 S1 male ."))
+        assert "blank cells" in days.parked().reason
+        days.outbox.withdraw("blank.tsv")
+        days.ended(2)
+    single.sandbox.allow("DEV-test")
+    single.whole(*names(4), "P9")
+
+
 def test_no_read_permission_and_blank_cells(single: Story) -> None:
     """Where nothing can be read, any blank may erase something: a person decides."""
     single.sandbox.deny("DEV-test", "read")
