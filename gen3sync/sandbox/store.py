@@ -114,6 +114,14 @@ class Table:
         else:
             yield from list(self.rows.values())
 
+    def like(self, text: str) -> Iterator[Record]:
+        """Records whose submitter_id or id may contain `text` (lower case), without making up those that do not."""
+        if self.base is not None:
+            for position in self.base.like(text):
+                if self.base.id_at(position) not in self.hidden:
+                    yield self.make(position)
+        yield from list(self.rows.values())
+
     def put(self, record: Record) -> None:
         old = self.get(record.id)
         if old is not None and old.submitter_id is not None:

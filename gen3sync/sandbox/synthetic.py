@@ -6,6 +6,7 @@ Ids sort like positions, so an export comes in id order as the real one does for
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,16 @@ class Synthetic:
             **self.props,
         }
         return self.id_at(position), props, self.links
+
+    def like(self, text: str) -> Iterator[int]:
+        """Positions of records whose submitter_id or id contains `text` (lower case)."""
+        prefix = self.prefix.lower()
+        named = not set(text) - set(f"{prefix}-0123456789")
+        if not named and set(text) - set("0123456789abcdef-"):
+            return
+        for position in range(self.rows):
+            if (named and text in f"{prefix}-{position:0{self.width}d}") or text in self.id_at(position):
+                yield position
 
     def position_of_id(self, record_id: str) -> int | None:
         found = _ID.match(record_id)

@@ -174,6 +174,8 @@ def _candidates(tables: list[Table], args: dict[str, Any]) -> Iterable[Record]:
     if ids is not None:
         by_id = [table.get(str(item)) for table in tables for item in dict.fromkeys(_as_list(ids))]
         return [record for record in by_id if record is not None]
+    if args.get("quick_search") is not None:
+        return itertools.chain.from_iterable(table.like(str(args["quick_search"]).lower()) for table in tables)
     return itertools.chain.from_iterable(tables)
 
 
