@@ -1,6 +1,7 @@
 """The daemon: the one place where the rooms are put together, started, reloaded and stopped.
 
 - `compose.py`     builds the rooms from settings; `push`, `pull` and `once` use the same rooms without a daemon
+- `jobs.py`        its regular work: pulse, tokens, a look at the commons, housekeeping
 - `locks.py`       the locks on outbox, inbox and state folders
 - `loop.py`        the daemon's life: signals, orders from the command line, reload, status, watchdog
 - `orders.py`      wishes of `push`, `pull` and `retry` carried out while the daemon runs

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ from gen3sync.config import Settings
 from gen3sync.daemon.gather import Live, Progress
 from gen3sync.daemon.heartbeats import Heartbeats, Shift
 from gen3sync.daemon.housekeeping import keep_house
-from gen3sync.daemon.look import EVERY, CommonsLook
-from gen3sync.daemon.memory import give_back
+from gen3sync.daemon.jobs import Jobs
+from gen3sync.daemon.look import CommonsLook
 from gen3sync.daemon.privacy import close_to_others
-from gen3sync.errors import ExitCode, Gen3SyncError, LedgerError, TemporaryError
+from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import Inbox
 from gen3sync.ledger import Drop, EventLevel, Ledger, Refresh, Verdict, open_ledger
@@ -30,10 +30,6 @@ from gen3sync.outbox import Outbox
 from gen3sync.status import DaemonState
 
 log = logging.getLogger(__name__)
-
-_PULSE = 20.0
-_SERVANTS = 5
-"""Threads for the daemon's own jobs: one that waits for the commons must not hold up the others."""
 
 Told = Callable[[str, int], None]
 
@@ -81,7 +77,7 @@ class Rooms:
         self.catalog = Catalog(client, clock, settings.state.path)
         self._shift = Shift()
         self.worker = self._shift.worker
-        self._scheduler: Any = None
+        self._jobs = Jobs(ledger, clock, self.worker)
         self._look = CommonsLook(client, clock, self._user)
         self.inbox = Inbox(settings, client, self.catalog, ledger, clock, worker=self.worker, observer=observer)
         self.outbox = Outbox(
@@ -95,27 +91,22 @@ class Rooms:
             observer=observer,
         )
         self._running = False
-        self.ledger_problem = ""
+
+    @property
+    def ledger_problem(self) -> str:
+        """Why the ledger refuses to be written, or nothing."""
+        return self._jobs.ledger_problem
 
     def start(self, beats: Heartbeats) -> None:
         """Everything in threads of its own, as a daemon has it. Raises FolderError, LedgerError."""
         self._shift.begin(beats)
-        self._scheduler = _scheduler()
         self._running = True
         # Expected from now on: one that hangs before its first beat is missed as well.
         for name in ("scheduler", "ledger", "outbox", "watch", "inbox"):
             self.worker(name).alive()
-        self.inbox.start(self._scheduler)
+        self.inbox.start(self._jobs.make())
         self.outbox.start()
-        now = self.clock.now()
-        self._every("pulse", self._pulse, _PULSE, now)
-        self._every("ledger", self._write_ledger, _PULSE, now)
-        later = now + timedelta(minutes=10)
-        self._every("tokens", self._at_work(self._renew_token, "tokens"), _PULSE, now)
-        self._every("look", self._at_work(self.look_at_commons, "look"), EVERY, now)
-        self._every("housekeeping", self._at_work(self._keep_house, "housekeeping"), 86_400.0, later)
-        self._every("memory", self._at_work(give_back, "memory"), 600.0, later)
-        self._scheduler.start()
+        self._jobs.start(renew_token=self._renew_token, look=self.look_at_commons, keep_house=self._keep_house)
 
     def stop(self, seconds: float) -> bool:
         """Takes no more work; finishes or hands back what is in flight. False when something still was in flight."""
@@ -124,13 +115,10 @@ class Rooms:
         self._running = False
         self._shift.end()
         end = self.clock.monotonic() + seconds
-        if self._scheduler is not None and self._scheduler.running:
-            self._scheduler.pause()
+        self._jobs.pause()
         clean = self.outbox.stop(seconds)
         clean = self.inbox.stop(max(1.0, end - self.clock.monotonic())) and clean
-        if self._scheduler is not None and self._scheduler.running:
-            self._scheduler.remove_all_jobs()  # waits for a look at them that is under way; shutdown alone trips it up
-            self._scheduler.shutdown(wait=False)
+        self._jobs.stop()
         return clean
 
     def close(self) -> None:
@@ -244,50 +232,12 @@ class Rooms:
             return ""
         return user.username or user.email
 
-    def _every(self, name: str, run: Callable[[], None], seconds: float, first: datetime) -> None:
-        self._scheduler.add_job(run, "interval", seconds=seconds, id=name, next_run_time=first, executor="daemon")
-
-    def _at_work(self, run: Callable[[], None], name: str) -> Callable[[], None]:
-        def watched() -> None:
-            with self.worker(f"job {name}").at_work():
-                run()
-
-        return watched
-
-    def _pulse(self) -> None:
-        self.worker("scheduler").alive()
-
-    def _write_ledger(self) -> None:
-        """A ledger that refuses (a full disk) is alive and is told; one that hangs is missed."""
-        try:
-            self.ledger.notes.set("pulse", self.clock.now().isoformat(timespec="seconds"))
-        except LedgerError as error:
-            if not self.ledger_problem:
-                log.error("%s", error.what)  # noqa: TRY400 - a sentence, not a traceback
-            self.ledger_problem = error.what
-        else:
-            self.ledger_problem = ""
-        self.worker("ledger").alive()
-
     def _renew_token(self) -> None:
         if self.client.tokens.renew_if_due():
             log.info("token renewed")
 
     def _keep_house(self) -> None:
         keep_house(self.settings, self.ledger, self.clock)
-
-
-def _scheduler() -> Any:
-    from apscheduler.executors.pool import ThreadPoolExecutor
-    from apscheduler.schedulers.background import BackgroundScheduler
-
-    # APScheduler's own defaults drop jobs that are a second late and queue runs of one job behind each other.
-    return BackgroundScheduler(
-        executors={"daemon": ThreadPoolExecutor(_SERVANTS)},
-        job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
-        timezone="UTC",
-        daemon=True,
-    )
 
 
 def _make(folder: Path) -> None:

@@ -113,8 +113,8 @@ NAPS = {
     "gen3sync.inbox.inbox:_TURN": 0.1,
     "gen3sync.inbox.inbox:_RESOLVE_EVERY": 0.1,
     "gen3sync.daemon.orders:_NAP": 0.1,
-    "gen3sync.daemon.compose:_PULSE": 0.1,
-    "gen3sync.daemon.compose:EVERY": 0.1,
+    "gen3sync.daemon.jobs:_PULSE": 0.1,
+    "gen3sync.daemon.jobs:EVERY": 0.1,
     "gen3sync.daemon.loop:PUBLISH": 0.5,
 }
 PATIENCE = 2.0

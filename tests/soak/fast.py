@@ -54,10 +54,10 @@ def hurry_scheduler(clock: FastClock, scale: float = SCALE) -> None:
 
 def stretch_daemon(scale: float = SCALE) -> None:
     """Gives back the time that the machine itself needs."""
-    from gen3sync.daemon import compose, heartbeats, loop
+    from gen3sync.daemon import heartbeats, jobs, loop
 
     loop.TURN *= scale / 4
     loop.PUBLISH *= scale / 10
-    compose._PULSE *= scale / 20
+    jobs._PULSE *= scale / 20
     patience = heartbeats.patience
     heartbeats.patience = lambda name: patience(name) * scale
