@@ -255,7 +255,7 @@ def test_the_outbox_may_not_be_written(story: Story, monkeypatch: pytest.MonkeyP
     with story.running() as days:
         path = story.drop("subject.tsv", subjects(*persons(4)))
         [drop] = days.ended()
-        days.hears("was sent but cannot be removed from the outbox")
+        days.hears("is done with but cannot be removed from the outbox")
         days.passes(3600)
         days.outbox.wake()
         days.until(lambda: days.outbox.status().settling == 0)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,10 @@ def asked(story: Story) -> list[LoggedRequest]:
     return [request for request in story.sandbox.requests if GRAPHQL in request.path]
 
 
+def attempts(story: Story, number: int) -> bool:
+    return len(asked(story)) >= number
+
+
 def proof(story: Story, name: str) -> tuple[str, str]:
     verification = story.says(name)["verification"]
     assert verification["verified"]
@@ -48,7 +53,7 @@ def test_graphql_is_down_for_a_moment(single: Story) -> None:
     with single.running() as days:
         days.arrived(pace=0.05)
         for number in (1, 2, 3):
-            days.until(lambda number=number: len(asked(single)) >= number, "an attempt", pace=0.02)
+            days.until(partial(attempts, single, number), "an attempt", pace=0.02)
             assert single.puts() == []
         single.sandbox.faults.set(graphql="on")
         [drop] = days.ended()

@@ -20,7 +20,9 @@ NODES = Dictionary.from_json(small_dictionary()).nodes
 SUBJECT = NODES["subject"]
 
 
-def rows(count: int = FEW_ROWS, node: str = "subject", sent: Action | None = None, **cells: str) -> list[PlanRow]:
+def rows(
+    cells: dict[str, str], count: int = FEW_ROWS, node: str = "subject", sent: Action | None = None
+) -> list[PlanRow]:
     made = []
     for number in range(count):
         name = f"P{number}"
@@ -32,7 +34,7 @@ def rows(count: int = FEW_ROWS, node: str = "subject", sent: Action | None = Non
 
 
 def test_rows_that_can_be_told_whole_are_trusted() -> None:
-    made = rows(**{"studies.submitter_id": "S1", "sex": "male", "year_of_birth": "1980", "species": ""})
+    made = rows({"studies.submitter_id": "S1", "sex": "male", "year_of_birth": "1980", "species": ""})
     found = glance(made, SUBJECT)
     assert found is not None
     assert (set(found.properties), dict(found.parents)) == ({"sex", "year_of_birth", "species"}, {"studies": ("S1",)})
@@ -49,18 +51,18 @@ def test_rows_that_can_be_told_whole_are_trusted() -> None:
     ],
 )
 def test_rows_of_which_something_cannot_be_told_are_not(cells: dict[str, str]) -> None:
-    assert glance(rows(**cells), SUBJECT) is None
+    assert glance(rows(cells), SUBJECT) is None
 
 
 def test_rows_sent_before_few_rows_and_links_to_many_are_not() -> None:
     cells = {"studies.submitter_id": "S1", "sex": "male"}
-    assert glance(rows(sent=Action.UPDATE, **cells), SUBJECT) is None
-    assert glance(rows(FEW_ROWS - 1, **cells), SUBJECT) is None
-    assert glance(rows(node="aliquot", **{"samples.submitter_id": "A1"}), NODES["aliquot"]) is None
+    assert glance(rows(cells, sent=Action.UPDATE), SUBJECT) is None
+    assert glance(rows(cells, FEW_ROWS - 1), SUBJECT) is None
+    assert glance(rows({"samples.submitter_id": "A1"}, node="aliquot"), NODES["aliquot"]) is None
 
 
 def test_parents_must_be_few() -> None:
-    made = [one for i in range(MOST_PARENTS + 1) for one in rows(20, **{"studies.submitter_id": f"S{i}"})]
+    made = [one for i in range(MOST_PARENTS + 1) for one in rows({"studies.submitter_id": f"S{i}"}, 20)]
     named = {one.row.key + str(i): one for i, one in enumerate(made)}
     spread = [
         PlanRow(IndexedRow(0, 1, 2, 2, "subject", key, key, 0, [], RowState.NEW), one.desired)
