@@ -9,15 +9,16 @@ from gen3sync.clock import Clock
 if TYPE_CHECKING:
     from gen3sync.ledger import Drop, Ledger
 
-_PARENTS = "parents"
-"""What the outbox calls that (`outbox.steps`); its imports are not wanted here."""
+_IDLE = ("parents", "behind")
+"""Waiting for a parent, or behind another drop that does or is parked. What the outbox calls that
+(`outbox.steps`); its imports are not wanted here."""
 QUIET = 1.0
 """Seconds without a change after which what is parked counts as parked: a child waits until its parent has landed."""
 
 
 class Rest:
     """True when all drops have ended; or when those left are parked (they, or their project) or wait for a parent that
-    nobody has dropped yet, and stay so for a moment.
+    nobody has dropped yet, or behind such a drop, and stay so for a moment.
 
     True as well when `timeout` seconds are over. With `only_look` also when those left wait for what became of a lost
     answer: whoever asked for a look has had it. With `only_ends` all of these are waited for like the rest.
@@ -56,7 +57,7 @@ class Rest:
         waiting = all(
             drop.state in ("ended", "parked")
             or (drop.program, drop.project) in parked
-            or (drop.state == "waiting" and drop.reason != "" and (self._only_look or drop.error_class == _PARENTS))
+            or (drop.state == "waiting" and drop.reason != "" and (self._only_look or drop.error_class in _IDLE))
             for drop in drops
         )
         return waiting and now - self._since >= QUIET

@@ -29,6 +29,8 @@ from gen3sync.outbox.work import Brake, Stage, Work
 
 FOR_PARENTS = "parents"
 """Why a drop waits, in one word: rows of it lack a parent."""
+BEHIND_OTHERS = "behind"
+"""The same: rows of it come after those of a drop that is parked, or that waits itself."""
 _AT_ONCE = 50
 """Drops that are archived side by side."""
 _UNSENT = (*(RowState.NEW, RowState.READY, RowState.WAITING, RowState.BEHIND, RowState.GUARDED, RowState.TRIED),)
@@ -121,12 +123,14 @@ class Steps:
         idle = counts[RowState.WAITING] + counts[RowState.LOST] + counts[RowState.BEHIND]
         if work.in_flight or work.proving or idle < self.lane.index.open_count(work.id):
             return
-        if work.drop.state is DropState.WAITING and work.drop.reason:
-            return
         if counts[RowState.LOST]:
-            self._tell_lost(work, counts[RowState.LOST])
+            if work.drop.state is not DropState.WAITING or not work.drop.reason:
+                self._tell_lost(work, counts[RowState.LOST])
             return
-        if not counts[RowState.WAITING] or counts[RowState.BEHIND]:
+        if counts[RowState.BEHIND]:
+            self._tell_behind(work, counts[RowState.BEHIND])
+            return
+        if not counts[RowState.WAITING] or (work.drop.state is DropState.WAITING and work.drop.reason):
             return
         row = next(self.lane.index.rows(work.id, RowState.WAITING))
         parents = ", ".join(printable(f"{node} {sid}") for node, sid in row.detail.get("waiting", ())[:3])
@@ -138,6 +142,21 @@ class Steps:
             why = receipt.told(*receipt.summary(self.lane.index, work))
             reason += f" {rows_said(refused)} refused so far.{why} The rejects file comes when the drop ends."
         self.lane.put(work, DropState.WAITING, reason=reason, error_class=FOR_PARENTS)
+
+    def _tell_behind(self, work: Work, number: int) -> None:
+        """Which drop has to end first. What that one does may change, so this is told anew when it has."""
+        row = next(self.lane.index.rows(work.id, RowState.BEHIND))
+        holder = self.lane.works.get(row.detail.get("behind", work.id), work)
+        rows = "1 row waits" if number == 1 else f"{number} rows wait"
+        if holder is work:
+            reason = f"{rows} until it is known what became of a request whose answer was lost."
+        else:
+            came = f"which came before and has the same {'record' if number == 1 else 'records'}"
+            reason = f"{rows} until {printable(holder.drop.path)} has ended, {came}."
+        rests = holder.parked or holder.drop.error_class in (FOR_PARENTS, BEHIND_OTHERS)
+        stands, error_class = work.drop, BEHIND_OTHERS if rests else "turn"
+        if (stands.state, stands.reason, stands.error_class) != (DropState.WAITING, reason, error_class):
+            self.lane.put(work, DropState.WAITING, reason=reason, error_class=error_class)
 
     def _tell_lost(self, work: Work, number: int) -> None:
         rooms = self.lane.rooms

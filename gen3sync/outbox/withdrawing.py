@@ -15,7 +15,7 @@ from gen3sync.outbox.archive import clear_original
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.routing import Routing
-from gen3sync.outbox.steps import FOR_PARENTS
+from gen3sync.outbox.steps import BEHIND_OTHERS, FOR_PARENTS
 
 _ROOT = "outbox root"
 DELETED = "Its file was deleted or moved away from the outbox."
@@ -69,7 +69,8 @@ class Withdrawing:
                 clear_original(self.rooms, drop, mark)
 
     def _waits(self, drop: Drop) -> bool:
-        if drop.state is DropState.PARKED or (drop.state is DropState.WAITING and drop.error_class == FOR_PARENTS):
+        idly = drop.state is DropState.WAITING and drop.error_class in (FOR_PARENTS, BEHIND_OTHERS)
+        if drop.state is DropState.PARKED or idly:
             return True
         parked = {Project(one.program, one.project) for one in self.rooms.ledger.projects.all()}
         idle = drop.state is not DropState.ENDED

@@ -154,6 +154,35 @@ def test_a_file_that_waits_for_a_parent_says_so(bench: Bench) -> None:
     assert all(drop.verdict is Verdict.LANDED for drop in ended)
 
 
+def test_a_file_behind_another_that_waits_says_which_and_goes_when_that_one_is_taken_away(bench: Bench) -> None:
+    bench.drop("study.tsv", STUDY)
+    bench.once()
+    first = bench.drop("first.tsv", subjects("P1 S9 male human"))
+    with bench.running() as days:
+
+        def reasons() -> dict[str, str]:
+            return {drop.path: drop.reason for drop in days.ledger.drops.open()}
+
+        days.until(lambda: reasons().get("DEV/test/first.tsv") == "1 row waits for study S9.", "the first one waits")
+        bench.drop("second.tsv", subjects("P1 S1 male human", "P2 S1 male human"))
+        words = "1 row waits until DEV/test/first.tsv has ended, which came before and has the same record."
+        days.until(lambda: reasons().get("DEV/test/second.tsv") == words, "the second one says why it waits")
+        assert {drop.state for drop in days.ledger.drops.open()} == {DropState.WAITING}
+        third = bench.drop("third.tsv", subjects("P1 S1 female human"))
+        days.until(lambda: "DEV/test/third.tsv" in reasons() and all(reasons().values()), "so does the third")
+        third.unlink()
+        days.until(lambda: "DEV/test/third.tsv" not in reasons(), "the third is withdrawn: nothing of it was sent")
+        first.unlink()
+        days.until(lambda: not reasons(), "the second lands")
+        verdicts = {drop.path.rpartition("/")[2]: drop.verdict for drop in days.ledger.drops.recent(4)}
+    assert verdicts == {
+        "study.tsv": Verdict.LANDED,
+        "first.tsv": Verdict.WITHDRAWN,
+        "second.tsv": Verdict.LANDED,
+        "third.tsv": Verdict.WITHDRAWN,
+    }
+
+
 def test_what_was_there_although_nobody_saw_it_counts_as_updated(bench: Bench) -> None:
     """Stored between looking and sending."""
     from gen3sync.sandbox.faults import Point
