@@ -92,7 +92,8 @@ def shared_options(function: F) -> F:
         click.option(
             "-c",
             "--config",
-            type=click.Path(path_type=Path, dir_okay=False),
+            # Whether it can be read is looked at where it is read: that is a fault of the configuration, not of usage.
+            type=click.Path(path_type=Path, readable=False),
             expose_value=False,
             callback=_remember,
             help="The configuration file.  [default: $GEN3SYNC_CONFIG, then the usual places]",

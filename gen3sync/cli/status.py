@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.words import width
 from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
-from gen3sync.health import Judgement, judge, process_alive
+from gen3sync.health import Health, Judgement, judge, process_alive
 from gen3sync.names import printable
 from gen3sync.status import Status, read_status
 
@@ -37,15 +37,16 @@ def status(invocation: Invocation, watch: bool, bound: float | None) -> int:
     Works when the daemon is down, and says that it is and how old the news is. Exit code: 0 all well, 1 something
     needs a look, 2 the daemon is down (or `once` has not been called for too long). Also after --watch.
     """
-    state = state_folder(invocation.config, invocation.env)
+    state, broken = state_folder(invocation.config, invocation.env)
+    worry = f"the configuration on disk cannot be used: {broken.what}".rstrip(".") if broken else ""
     if not watch:
-        look = _look(state)
+        look = _look(state, worry)
         if invocation.json:
             invocation.emit(look.data())
         else:
             _say(invocation, look)
         return look.exit_code
-    return _watch(invocation, state, None if bound is None else time.monotonic() + bound)
+    return _watch(invocation, state, worry, None if bound is None else time.monotonic() + bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,17 @@ class _Look:
         }
 
 
-def _look(state: Path) -> _Look:
+def _look(state: Path, worry: str = "") -> _Look:
+    """`worry` is one more thing that is not well, as far as the daemon has not said so itself."""
     try:
         known = read_status(state)
     except NotFoundError as error:
         return _Look(None, None, error)
-    return _Look(known, judge(known, datetime.now(UTC), alive=process_alive(known)))
+    judgement = judge(known, datetime.now(UTC), alive=process_alive(known))
+    if worry and not any(worry.partition(": ")[2] in reason for reason in judgement.reasons):
+        health = Health.DEGRADED if judgement.health is Health.WELL else judgement.health
+        judgement = replace(judgement, health=health, reasons=(*judgement.reasons, worry))
+    return _Look(known, judgement)
 
 
 def _say(invocation: Invocation, look: _Look) -> None:
@@ -103,12 +109,12 @@ def _screen(known: Status, judgement: Judgement) -> str:
     return render(known, judgement, datetime.now(UTC), columns)
 
 
-def _watch(invocation: Invocation, state: Path, end: float | None) -> int:
+def _watch(invocation: Invocation, state: Path, worry: str, end: float | None) -> int:
     """Looks each second. On a terminal the screen is drawn over the last one; elsewhere only what is new is said.
 
     Ctrl-C is how watching ends: the exit code is that of the last look, as without --watch.
     """
-    look = _look(state)
+    look = _look(state, worry)
     show: Callable[[_Look], None] = _Over(invocation) if _draws(invocation) else _Lines(invocation)
     try:
         while True:
@@ -116,7 +122,7 @@ def _watch(invocation: Invocation, state: Path, end: float | None) -> int:
             if end is not None and time.monotonic() >= end:
                 break
             time.sleep(_TURN)
-            look = _look(state)
+            look = _look(state, worry)
     except KeyboardInterrupt:
         if _draws(invocation):
             invocation.say()

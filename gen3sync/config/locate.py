@@ -7,6 +7,7 @@ pay for loading settings (pydantic costs 70 ms).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,24 @@ def parse(text: str, path: Path) -> dict[str, Any]:
         ) from error
 
 
-def state_folder(path: Path | None, env: Mapping[str, str]) -> Path:
-    """The state folder alone, without checking anything else. Raises ConfigError."""
+def state_folder(path: Path | None, env: Mapping[str, str]) -> tuple[Path, ConfigError | None]:
+    """The state folder alone, without checking anything else. Raises ConfigError.
+
+    Where the text is no TOML but its [state] section is, the folder comes with what is wrong: a daemon may be at work
+    with what stood there before, and what it says of itself must still be found.
+    """
     path = Path(path).absolute() if path else default_config_path(env)
-    state = parse(read_text(path), path).get("state")
+    text, broken = read_text(path), None
+    try:
+        state = parse(text, path).get("state")
+    except ConfigError as error:
+        state, broken = _section(text, "state"), error
+        if state is None:
+            raise
     told = state.get("path") if isinstance(state, dict) else None
     if not isinstance(told, str) or not told:
         raise ConfigError(f"{path}: `path` under [state] is missing.", 'Write, for example, path = "state".')
-    return resolved(told, path.parent, env.get("HOME"))
+    return resolved(told, path.parent, env.get("HOME")), broken
 
 
 def resolved(told: str, folder: Path, home: str | None) -> Path:
@@ -92,6 +103,22 @@ def resolved(told: str, folder: Path, home: str | None) -> Path:
         told = home + told[1:]
     # Not resolve(): links stay as the user wrote them, in messages and for disks that are mounted later.
     return Path(os.path.abspath(folder / Path(told).expanduser()))  # noqa: PTH100
+
+
+def _section(text: str, name: str) -> dict[str, Any] | None:
+    """One section of a text that is not TOML as a whole; None where it is not whole itself."""
+    found = re.search(rf"^[ \t]*\[{name}\][^\n]*\n(?:(?![ \t]*\[)[^\n]*(?:\n|\Z))*", text, re.MULTILINE)
+    if found is None:
+        return None
+    # The broken line may stand below: what comes before it is enough.
+    lines = found[0].splitlines()
+    for end in range(len(lines), 1, -1):
+        try:
+            section = tomli.loads("\n".join(lines[:end])).get(name)
+        except tomli.TOMLDecodeError:
+            continue
+        return section if isinstance(section, dict) and isinstance(section.get("path"), str) else None
+    return None
 
 
 def _hint(text: str, line: int) -> str:

@@ -55,6 +55,26 @@ def test_broken_toml(lab: Lab, verb: str) -> None:
     a_sentence(lab.call(verb), 78, "line 1", "TOML")
 
 
+def test_status_tells_of_a_daemon_whose_configuration_was_broken_since(lab: Lab) -> None:
+    with lab.daemon():
+        until(lambda: lab.call("status").code == 0)
+        whole = lab.config.read_text()
+        lab.config.write_text(whole + "\nbroken = [\n")
+        said = lab.call("status")
+        assert said.code == 1, said.out + said.err
+        assert "The configuration on disk cannot be used" in said.out
+        assert "not TOML" in " ".join(said.out.split())
+        assert lab.call("status", "--json").json["health"] == "degraded"
+        lab.config.write_text(whole)
+        assert lab.call("status").code == 0
+
+
+@pytest.mark.parametrize("verb", ["check", "run", "status"])
+def test_a_configuration_that_cannot_be_read(verb: str, tmp_path: Path) -> None:
+    """Not a slip of the pen: systemd must not start it again and again."""
+    a_sentence(call(verb, "-c", tmp_path), 78, str(tmp_path))
+
+
 @pytest.mark.parametrize("verb", [verb for verb in READERS if verb != "status"])
 def test_an_unknown_key(lab: Lab, verb: str) -> None:
     # status reads nothing but the state folder's place, so that it works whatever else is wrong.

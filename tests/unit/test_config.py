@@ -378,9 +378,35 @@ def test_broken_toml_names_the_place(tmp_path: Path, text: bytes, said: str) -> 
 def test_the_state_folder_is_found_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('[outbox]\nnonsense = 1\n[state]\npath = "~/s"\n')
-    assert state_folder(path, {"HOME": "/home/lab"}) == Path("/home/lab/s")
+    assert state_folder(path, {"HOME": "/home/lab"}) == (Path("/home/lab/s"), None)
     path.write_text("[state]\n")
     with pytest.raises(ConfigError, match="missing"):
+        state_folder(path, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[state]\npath = "s"\n[outbox\n',
+        '[outbox]\npath = out\n\n[state]  # ours\n# a remark\npath = "s"\n',
+        'x = [\n[state]\npath = "s"\nledger = \n',
+        '[notify]\nurls = ["a"\n[state]\npath = "s"',
+    ],
+)
+def test_the_state_folder_is_found_in_a_text_that_is_no_toml_elsewhere(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    folder, broken = state_folder(path, {})
+    assert folder == tmp_path / "s"
+    assert broken is not None
+    assert "not TOML" in broken.what
+
+
+@pytest.mark.parametrize("text", ['[state]\npath = "s', "[outbox\n", "[state]\npath = 3\n[x\n"])
+def test_a_state_folder_that_nobody_can_tell_is_not_guessed(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="not TOML"):
         state_folder(path, {})
 
 
