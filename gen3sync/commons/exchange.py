@@ -142,7 +142,7 @@ def _outcome(
         return _token(answer, origin, clock, skew, limited=asked is not None)
     said = prose(answer.body)
     if answer.status in {400, 401, 403}:
-        return _bad_key(key, clock, skew, answer.status, said)
+        return _bad_key(key, origin, clock, skew, answer.status, said)
     error = UnreachableError(
         f"The token service of {origin} answered {answer.status}: {said or 'nothing readable'}.",
         "It is tried again; if it stays so, ask the operators of the commons.",
@@ -155,7 +155,7 @@ def _outcome(
     )
 
 
-def _bad_key(key: ApiKey, clock: Clock, skew: float, status: int, said: str) -> Refusal:
+def _bad_key(key: ApiKey, origin: str, clock: Clock, skew: float, status: int, said: str) -> Refusal:
     """fence's words for bad keys vary with its libraries, so the key's own `exp` says whether it is expired."""
     now = clock.now() + timedelta(seconds=skew)
     told = f' It says: "{said}".' if said else ""
@@ -164,9 +164,11 @@ def _bad_key(key: ApiKey, clock: Clock, skew: float, status: int, said: str) -> 
     elif is_dying_key(said):
         what = f"The API key for {key.origin} expires at {key.expires_at:%Y-%m-%d %H:%M} UTC: too soon for a token."
     elif status == 401:
-        what = f"{key.origin} does not accept the API key: it was revoked, or its user is gone.{told}"
+        what = f"{origin} does not accept the API key: it was revoked, or its user is gone.{told}"
     else:
-        what = f"{key.origin} gives no access token for the API key (HTTP {status}).{told}"
+        what = f"{origin} gives no access token for the API key (HTTP {status}).{told}"
+    if origin != key.origin:  # two addresses of this machine
+        what += f" The key was issued by {key.origin}."
     error = CredentialsError(what, f"{key.remedy}, and replace the credentials file with it (mode 600).")
     return Refusal(error, Broken(str(error), BrokenCause.CREDENTIALS, status), lasting=True)
 

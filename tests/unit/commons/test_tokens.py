@@ -11,6 +11,7 @@ import pytest
 
 from gen3sync.commons.exchange import Token
 from gen3sync.commons.replies import Broken, BrokenCause, Forbidden, Unauthorised
+from gen3sync.commons.tokens import TokenManager
 from gen3sync.errors import ConfigError, CredentialsError, UnreachableError
 from tests.unit.commons.support import (
     PROJECT,
@@ -263,6 +264,16 @@ def test_a_bad_key_is_named_with_its_remedy(home: House, lifetime: float, status
     assert isinstance(broken, Broken)
     assert (broken.cause, broken.may_have_landed) == (BrokenCause.CREDENTIALS, False)
     assert home.site.count(TOKEN_PATH) == 1
+
+
+def test_a_key_of_another_port_of_this_machine_is_refused_by_who_was_asked(home: House) -> None:
+    save_key(home.key_file, home.site.key(iss="http://localhost:81/user"))
+    home.site.answer = lambda seen: fence_page(401, "[401] - Signature verification failed")
+    tokens = TokenManager(home.transport, home.source, home.clock, home.site.url)
+    with pytest.raises(CredentialsError) as caught:
+        tokens.token()
+    assert caught.value.what.startswith(f"{home.site.url} does not accept the API key")
+    assert caught.value.what.endswith("The key was issued by http://localhost:81.")
 
 
 def test_no_token_means_nothing_was_sent(home: House) -> None:
