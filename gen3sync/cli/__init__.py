@@ -48,8 +48,18 @@ VERBS = {
 }
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read the output went away. Not an OSError: for that, click would end the process with 1."""
+
+
 class Verbs(click.Group):
     """Imports a verb's module when that verb is named; the module holds a command of the verb's name."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
@@ -102,7 +112,7 @@ def main(args: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     invocation = Invocation(env=dict(os.environ if env is None else env))
     try:
         code = _run(invocation, args)
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGoneError):
         # The reader went away (`| head`). Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
@@ -117,6 +127,9 @@ def _run(invocation: Invocation, args: Sequence[str] | None) -> int:
         sys.stdout.flush()
         return int(result or 0)
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # of newer click: nothing was said, so this is all help
+            click.echo(error.format_message(), err=True)
+            return ExitCode.USAGE
         where = error.ctx.command_path if error.ctx else "gen3sync"
         return _tell(invocation, error.format_message(), f"See `{where} --help`.", ExitCode.USAGE)
     except click.ClickException as error:
@@ -124,7 +137,7 @@ def _run(invocation: Invocation, args: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGoneError):
         raise
     except Gen3SyncError as error:
         if invocation.debug:

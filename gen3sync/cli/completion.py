@@ -26,7 +26,7 @@ def script(shell: str) -> str:
 
 
 @verb("completion", short_help="What makes a shell complete verbs and options.")
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(SHELLS), metavar="SHELL")
 def completion(invocation: Invocation, shell: str) -> None:
     """Print the completion script of SHELL.
 

@@ -14,7 +14,7 @@ def config() -> None:
     """What can be configured, and what is."""
 
 
-@config.command("schema")
+@config.command("schema", short_help="Print a JSON schema of the configuration, for editors.")
 @shared_options
 @pass_invocation
 def schema(invocation: Invocation) -> int:

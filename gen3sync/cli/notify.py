@@ -15,7 +15,7 @@ def notify() -> None:
     """Messages to people who are not looking, as [notify] in the configuration says."""
 
 
-@notify.command("test")
+@notify.command("test", short_help="Send a test message to every target, now.")
 @json_option
 @shared_options
 @pass_invocation

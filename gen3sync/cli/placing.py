@@ -96,6 +96,8 @@ def project_for(to: str | None, file: Path, settings: Settings, writable: tuple[
     if len(writable) == 1:
         return writable[0]
     names = ", ".join(str(project) for project in writable[:8]) or "none that is known"
+    if len(writable) > 8:
+        names += f" and {len(writable) - 8} more"
     raise UsageError(
         f"It is not said where {printable(file.name)} goes; the key may write to {names}.",
         "Say it: --to PROGRAM/PROJECT.",

@@ -21,7 +21,12 @@ _COLOUR = {"updated": "green", "unchanged": "green", "guarded": "yellow", "faile
 @json_option
 @click.argument("mirrors", nargs=-1, metavar="[MIRROR]...")
 @click.option("--accept", is_flag=True, help="Take what a guard held back, after you looked at it.")
-@click.option("--timeout", type=float, help="Seconds to wait for the daemon.  [default: no end]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Seconds to wait for the daemon.  [default: no end]",
+)
 def pull(invocation: Invocation, mirrors: Sequence[str], accept: bool, timeout: float | None) -> int:
     """Refresh all mirrors, or those named by file, node, project or glob.
 

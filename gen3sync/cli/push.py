@@ -14,6 +14,7 @@ from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.placing import Placed, checked, place, project_for
 from gen3sync.cli.progress import Bar, progress
 from gen3sync.cli.rest import Rest
+from gen3sync.cli.words import count
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, Gen3SyncError, TemporaryError
 from gen3sync.names import Project, printable
@@ -38,7 +39,12 @@ _COLOUR = {
 @click.option("--to", metavar="PROGRAM/PROJECT", help="Where to.  [default: the only project the key may write]")
 @click.option("--dry-run", is_flag=True, help="Show what would change; send nothing.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the receipts.  [default: wait]")
-@click.option("--timeout", type=float, help="Seconds to wait; the drop goes on by itself.  [default: no end]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Seconds to wait; the drop goes on by itself.  [default: no end]",
+)
 def push(
     invocation: Invocation, files: Sequence[Path], to: str | None, dry_run: bool, wait: bool, timeout: float | None
 ) -> int:
@@ -125,7 +131,7 @@ def _through_daemon(
             drops = wait_for(clock, settled, timeout)
         if drops is None:
             raise TemporaryError(
-                f"{len(placed)} files are not through after {timeout:g} s.",
+                f"{count(len(placed), 'file')} not through after {timeout:g} s.",
                 "The daemon goes on with them; `gen3sync history FILE` tells how it went.",
             )
         drops = [replace(drop, reason=rest.reason(drop)) for drop in drops]

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 @json_option
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--erase", is_flag=True, help="Let blank cells of the files named erase stored values.")
-@click.option("--timeout", type=float, help="Seconds to wait for the daemon.  [default: no end]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Seconds to wait for the daemon.  [default: no end]",
+)
 def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: float | None) -> int:
     """Look again at everything parked, or at the files named (path in the outbox, name, or number of the drop).
 

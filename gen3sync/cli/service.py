@@ -62,7 +62,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return shared_options(pass_invocation(function))
 
 
-@service.command("install")
+@service.command("install", short_help="Write the units and drop-ins; say the next commands.")
 @_options
 def install(invocation: Invocation, name: str, *, user: bool, once: bool, root: Path) -> int:
     """Write the units and drop-ins, check the configuration and its folders, and say the next commands."""
@@ -110,7 +110,7 @@ def uninstall(invocation: Invocation, name: str, *, user: bool, once: bool, root
     return ExitCode.OK
 
 
-@service.command("show")
+@service.command("show", short_help="What install would write, and how it stands now.")
 @_options
 def show(invocation: Invocation, name: str, *, user: bool, once: bool, root: Path) -> int:
     """What install would write, how it stands now, and the next commands. Changes nothing."""

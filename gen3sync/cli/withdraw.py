@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 @verb("withdraw", short_help="Take back drops: what is not sent of them will not be.")
 @json_option
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait until they have ended.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait until they have ended.",
+)
 def withdraw(invocation: Invocation, files: Sequence[str], timeout: float) -> int:
     """Take back FILEs that have not ended (path in the outbox, name, or number of the drop).
 

@@ -1,5 +1,6 @@
 """The way in: verbs, errors as sentences, exit codes, colours."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +40,24 @@ def test_a_slip_of_the_pen_is_a_sentence() -> None:
     result = call("stauts")
     assert result.code == 64
     assert result.err == "error: There is no verb 'stauts'. Did you mean 'status'?\n  try: See `gen3sync --help`.\n"
+
+
+@pytest.mark.parametrize("words", [(), ("notify",), ("config",), ("service",)])
+def test_nothing_but_a_group_shows_its_help(words: tuple[str, ...]) -> None:
+    result = call(*words)
+    assert (result.err or result.out).startswith("Usage: gen3sync")
+    assert "..." not in result.err.partition("\nCommands:")[2]
+
+
+def test_a_reader_that_goes_away_is_no_verdict() -> None:
+    """click would end with 1, which of `status` means that something needs a look."""
+    program = "import sys; from gen3sync.cli import main; main(['config', 'schema'], {'HOME': '/nonexistent'})"
+    whole = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert whole.stdout is not None
+    whole.stdout.close()
+    _, said = whole.communicate(timeout=120)
+    assert whole.returncode == 141
+    assert said == b""
 
 
 def test_a_wrong_option_names_the_verbs_help() -> None:
