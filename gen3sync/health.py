@@ -97,9 +97,11 @@ def _worries(status: Status, now: datetime) -> list[str]:
     old = sum(mirror.stale and mirror.checked_at is not None for mirror in status.inbox.mirrors)
     if old:
         reasons.append(f"{old} mirror{'s' * (old != 1)} older than {'they' if old != 1 else 'it'} should be")
-    reasons += status.inbox.problems
+    # Without a key nobody knows what to mirror: that is said once.
+    reasons += [why for why in status.inbox.problems if not (status.key.problem and status.key.problem in why)]
     if status.notify.problem:
-        reasons.append(f"notifications: {status.notify.problem}")
+        said = status.notify.problem
+        reasons.append(said if said.startswith("Notifications ") else f"notifications: {said}")
     return reasons
 
 

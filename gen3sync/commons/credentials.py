@@ -24,7 +24,7 @@ from gen3sync.errors import CredentialsError
 from gen3sync.names import printable
 
 _MAX_BYTES = 64 * 1024
-_EXAMPLE = 'a JSON file {"api_key": "…", "key_id": "…"} as the commons\' profile page hands it out'
+_EXAMPLE = 'the JSON file {"api_key": "…", "key_id": "…"} that the commons\' profile page hands out'
 
 
 @dataclass(frozen=True, slots=True)

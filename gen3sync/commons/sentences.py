@@ -17,6 +17,8 @@ _ALREADY_EXISTS = "already exists in the DB"
 _STATE = re.compile(r"^Project is in state '([^']*)'")
 # fence/resources/storage/cdis_jwt.py: an ordinary access token would outlive the key.
 _KEY_DYING = "Cannot issue an access token that would expire after the provided API key does"
+# sheepdog/utils/transforms/graph_to_doc.py: an export of a node type that is not in the dictionary, a 400.
+_NO_SUCH_NODE = "dictionary does not have node with type"
 # sheepdog/utils/transforms/graph_to_doc.py, ExportFile.get_nodes: none of the ids is in this project.
 _NO_SUCH_IDS = "Unable to find "
 # sheepdog/transactions/upload/entity.py: an error of each row, where the authorisation service changed its mind after
@@ -49,6 +51,11 @@ def closed_state(message: str) -> str | None:
 def is_dying_key(message: str) -> bool:
     """fence refuses an ordinary token because the API key expires before it would."""
     return _KEY_DYING in message
+
+
+def is_no_such_node(message: str) -> bool:
+    """400 of an export: the dictionary has no node type of that name."""
+    return message.startswith(_NO_SUCH_NODE)
 
 
 def is_no_such_ids(message: str, ids: tuple[str, ...]) -> bool:

@@ -14,6 +14,7 @@ from gen3sync.commons.replies import (
     Unauthorised,
     Unknown,
 )
+from gen3sync.commons.sentences import is_no_such_node
 from gen3sync.errors import (
     CommonsError,
     CredentialsError,
@@ -61,6 +62,8 @@ def error_of(failure: Failure | Refused | Unknown, doing: str) -> Gen3SyncError:
             return UnreachableError(f"{what} {message}", "Check that the commons is up, and try again.")
         case Broken(message):
             return CommonsError(f"{what} {message}", "Check commons.url: is a Gen3 commons behind it?")
+        case Refused(_, _, message) if is_no_such_node(message):
+            return NotFoundError(f"{what} The dictionary has no such node type.", "Check the name: letter case counts.")
         case Refused(_, _, message):
             return CommonsError(f"{what} The commons refused it: {message}")
         case Unknown(reason):

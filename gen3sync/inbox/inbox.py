@@ -178,7 +178,7 @@ class Inbox:
             known = ", ".join(sorted({mirror.group for mirror in every} | {str(m.project) for m in every})) or "none"
             raise NotFoundError(
                 f"No mirror is called {', '.join(map(repr, unknown))}.",
-                f"There are {known}; a file below the inbox, a node as PROGRAM/PROJECT/NODE, and globs work too.",
+                f"There are {known}; a file below the inbox, a node (also PROGRAM/PROJECT/NODE) and globs work too.",
             )
         return chosen, True
 

@@ -72,7 +72,8 @@ class Mirror:
         """Whether a person asking for `name` means this mirror: its file, its group, a node or a project, or globs."""
         full = f"{self.project}/{self.node}"
         called = (self.name, self.group, str(self.project), self.project.id, full, f"{self.project.id}/{self.node}")
-        return any(fnmatch.fnmatchcase(each, name) for each in called)
+        short = (self.node, f"{self.project.code}/{self.node}")  # as `diff` takes them
+        return any(fnmatch.fnmatchcase(each, name) for each in (*called, *short))
 
 
 @dataclass(frozen=True, slots=True)

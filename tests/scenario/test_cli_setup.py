@@ -183,7 +183,7 @@ def test_export_to_a_file_is_whole_or_not_there(config: Path, sandbox: Sandbox, 
     result = call("export", "DEV/test", "--node", "sample", "--format", "json", "-o", out, "-c", config)
     assert result.code == 0, result.err
     assert json.loads(out.read_text()) == {"data": []}
-    assert call("export", "DEV/test", "--node", "nope", "-o", tmp_path / "no.tsv", "-c", config).code == 69
+    assert call("export", "DEV/test", "--node", "nope", "-o", tmp_path / "no.tsv", "-c", config).code == 66
     assert not (tmp_path / "no.tsv").exists()
     assert call("export", "DEV/test", "-c", config).code == 64
 

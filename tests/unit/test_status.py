@@ -165,7 +165,15 @@ def test_what_degrades() -> None:
     assert degraded(inbox=replace(status.inbox, mirrors=(mirror, mirror))) == "2 mirrors guarded"
     assert degraded(outbox=replace(status.outbox, states={"parked": 240})) == "240 drops parked"
     assert degraded(notify=NotifyStatus(1, 3, None, "no answer")) == "notifications: no answer"
+    assert degraded(notify=NotifyStatus(1, 3, None, "Notifications need apprise.")) == "Notifications need apprise."
     assert degraded(daemon=replace(status.daemon, problem="the new configuration was refused")).startswith("the new")
+
+
+def test_what_a_missing_key_hides_is_said_once() -> None:
+    key = replace(example().key, problem="the key has expired")
+    inbox = replace(example().inbox, problems=("nothing can be found out: the key has expired", "no project X"))
+    status = replace(example(), key=key, inbox=inbox)
+    assert judge(status, NOW, alive=True).reasons == ("the key has expired", "no project X")
 
 
 def passed(every: float | None, ago: float) -> Status:

@@ -38,4 +38,4 @@ def look(site: Site) -> Iterator[Finding]:
             "Raise it: sysctl fs.inotify.max_user_instances=128.",
         )
     else:
-        yield ok(f"{folders:,} folders to watch, {watches:,} watches allowed")
+        yield ok(f"{folders:,} folder{'s' * (folders != 1)} to watch, {watches:,} watches allowed")

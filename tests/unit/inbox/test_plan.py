@@ -121,6 +121,7 @@ def test_a_project_that_can_no_longer_be_read_is_not_forgotten() -> None:
 def test_mirrors_answer_to_file_group_project_and_node() -> None:
     tsv = Mirror("DEV/a/case.tsv", DEV_A, "case", Format.TSV, "clinic")
     json = Mirror("OPEN/x/case.json", OPEN, "case", Format.JSON, "other")
-    for name in ("DEV/a/case.tsv", "clinic", "DEV/a", "DEV-a", "DEV/a/case", "DEV-a/case", "DEV/*"):
+    for name in ("DEV/a/case.tsv", "clinic", "DEV/a", "DEV-a", "DEV/a/case", "DEV-a/case", "a/case", "DEV/*"):
         assert select([tsv, json], [name]) == ((tsv,), ()), name
     assert select([tsv, json], ["nothing", "*"]) == ((tsv, json), ("nothing",))
+    assert select([tsv, json], ["case"]) == ((tsv, json), ())
