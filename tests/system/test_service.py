@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.system.instance import Instance, Personal
+from tests.system.instance import PROGRAM, Instance, Personal
 from tests.system.machine import SOURCE, Machine, until
 
 pytestmark = [pytest.mark.system]
@@ -35,6 +35,21 @@ def test_a_drop_arrives_and_a_mirror_appears_behind_all_walls(instance: Make, ma
     assert "gen3sync_heartbeat_age_seconds" in machine.run(
         "/opt/python/bin/python3", "-S", "-c", page.format("metrics")
     )
+
+    # The doctor as the page has it called: as the service's user, with its key on no command line. `--pipe` and
+    # `--wait` want a message bus, which this machine has not.
+    asked = (
+        "--unit=doctor",
+        "--service-type=oneshot",
+        "-p",
+        "User=gen3sync",
+        "-p",
+        f"LoadCredential=api-key:{lab.key}",
+    )
+    machine.run("systemd-run", *asked, PROGRAM, "check", "-c", lab.config)
+    said = machine.journal("doctor")
+    assert "It accepts the key" in said
+    assert "FAIL" not in said
 
     facts = process_facts(lab)
     assert facts["Uid"].split()[0] != "0"
@@ -72,6 +87,9 @@ def test_reload(instance: Make, kind: type[Instance]) -> None:
     lab.systemctl("reload")
     until(lambda: "the new configuration was refused" in lab.show("StatusText"), what=lab.show("StatusText"))
     assert "nothing" not in lab.status()["daemon"]["problem"]
+    said = " ".join(lab.run(PROGRAM, "status", "-c", lab.config, check=False).split())
+    assert said.startswith("gen3sync degraded")
+    assert "the old one stays in effect" in said
     lab.drop("AFTER-RELOAD")
     lab.landed("AFTER-RELOAD")
 
