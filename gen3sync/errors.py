@@ -11,6 +11,7 @@
     │   └── LockedError               75  another gen3sync works on the same folders
     ├── PermissionDeniedError         77  the key or the user lacks a right
     │   └── CredentialsError          77  there is no usable API key
+    ├── UnreadableError               74  what gen3sync itself wrote cannot be read
     ├── LedgerError                   74  the ledger cannot be read or written
     └── ConfigError                   78  the configuration cannot be used
 
@@ -111,6 +112,12 @@ class PermissionDeniedError(Gen3SyncError):
 
 class CredentialsError(PermissionDeniedError):
     """There is no usable API key."""
+
+
+class UnreadableError(Gen3SyncError):
+    """What gen3sync itself wrote cannot be read: by this user, or from this disk."""
+
+    exit_code = ExitCode.IO
 
 
 class LedgerError(Gen3SyncError):

@@ -47,7 +47,8 @@ class Judgement:
 
 def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
     """Weighs a status. `alive` says whether the daemon's process exists (see `process_alive`)."""
-    age = max(0.0, (now - moment(status.written_at)).total_seconds())
+    ago = (now - moment(status.written_at)).total_seconds()
+    age = max(0.0, ago)
     reasons = []
     down = True
     if status.daemon.by is Writer.ONCE:
@@ -62,6 +63,9 @@ def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
         reasons.append("the daemon ended without saying so")
     elif age > STALE_AFTER:
         reasons.append(f"the daemon has not written its status for {int(age)} s")
+    elif ago < -STALE_AFTER:
+        # A clock was set back: a daemon that lives writes anew within seconds.
+        reasons.append(f"the daemon's last word is {long_span(-ago)} ahead of the clock, and it has said nothing since")
     else:
         down = False
     reasons += _worries(status, now)

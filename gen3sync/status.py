@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from gen3sync.errors import Gen3SyncError, NotFoundError
+from gen3sync.errors import NotFoundError, UnreadableError
 
 SCHEMA = 1
 FILE = "status.json"
@@ -267,7 +267,7 @@ def read_status(state: Path) -> Status:
             f"No daemon has run here yet: {path} does not exist.", "Start one with `gen3sync run`."
         ) from None
     except OSError as error:
-        raise Gen3SyncError(
+        raise UnreadableError(
             f"{path} cannot be read: {error.strerror}.", "Run the command as the daemon's user or as one of its group."
         ) from None
     except ValueError as error:

@@ -189,7 +189,8 @@ def _counted(counts: dict[str, int]) -> str:
 def _withdrawn(work: Work, counts: dict[str, int]) -> str:
     done = [f"{counts[word]:,} {word}" for word in ("created", "updated") if counts.get(word)]
     if not done:
-        return f"{work.withdrawn} Nothing of it was sent."
+        # What was sent and refused is no news of the commons, but it was sent.
+        return f"{work.withdrawn} Nothing of it was {'stored' if work.requests else 'sent'}."
     stays = " New records stay: a PUT cannot delete them." if counts.get("created") else ""
     undo = " The undo file writes back what was updated." if counts.get("updated") else ""
     return f"{work.withdrawn} Before that: {', '.join(done)}.{stays}{undo}"

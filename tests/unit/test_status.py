@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gen3sync.errors import Gen3SyncError
+from gen3sync.errors import ExitCode, Gen3SyncError
 from gen3sync.health import Health, judge, process_alive
 from gen3sync.status import (
     FILE,
@@ -140,6 +140,20 @@ def test_silence_is_down() -> None:
     judgement = judge(example(), NOW + timedelta(seconds=100), alive=True)
     assert judgement.health is Health.DOWN
     assert judgement.reasons[0].endswith("for 103 s")
+
+
+def test_a_word_from_the_future_is_no_sign_of_life() -> None:
+    judgement = judge(example(), NOW - timedelta(hours=3), alive=True)
+    assert judgement.health is Health.DOWN
+    assert "180 min ahead" in judgement.reasons[0] or "3 h ahead" in judgement.reasons[0]
+    assert judge(example(), NOW - timedelta(seconds=30), alive=True).health is Health.WELL
+
+
+def test_a_status_that_this_user_may_not_read_is_no_mishap_of_ours(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(Gen3SyncError, match="group") as caught:
+        read_status(tmp_path)
+    assert caught.value.exit_code is ExitCode.IO
 
 
 def degraded(**parts: object) -> str:

@@ -141,6 +141,15 @@ def test_by_name_a_file_that_still_lies_there(single: Story) -> None:
     single.whole("P0", "P1")
 
 
+def test_what_was_sent_and_refused_is_not_said_to_have_been_kept_back(single: Story) -> None:
+    with single.running() as days:
+        single.drop("subject.tsv", subjects("P0 S1 nonsense human", "P1 S404 male human"))
+        days.until(lambda: any("refused so far" in drop.reason for drop in days.ledger.drops.open()), "the wait")
+        days.outbox.withdraw("subject.tsv")
+        [drop] = days.ended()
+    assert drop.reason == "Somebody asked to withdraw it. Nothing of it was stored."
+
+
 def test_by_name_one_without_a_way(single: Story) -> None:
     path = single.drop("subject.tsv", subjects(*persons(2)), project="DEV/tset")
     with single.running() as days:
