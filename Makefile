@@ -27,7 +27,7 @@ floors: $(STAMP) ## import-linter: the arrows between the rooms point down
 	$(BIN)/lint-imports --no-cache
 
 tests: $(STAMP) ## pytest on all cores
-	$(BIN)/pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 crash: $(STAMP) ## the long ones: hundreds of real kills, and a deep run of the state machine
 	GEN3SYNC_KILLS=300 GEN3SYNC_EXAMPLES=500 GEN3SYNC_STEPS=30 \

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,22 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("gen3sync")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: more than there are cores, since the long tests wait for processes, disks and the service manager."""
+    return (os.cpu_count() or 1) + 2
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A verb that a test runs in its own process sets up logging, which must not deafen the tests after it."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.captureWarnings(False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
