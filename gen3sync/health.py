@@ -93,6 +93,11 @@ def _worries(status: Status, now: datetime) -> list[str]:
     parked_drops = status.outbox.states.get("parked", shown)
     if parked_drops:
         reasons.append(f"{parked_drops} drop{'s' * (parked_drops != 1)} parked")
+    # What has landed and is not out of the outbox: its receipt waits for somebody to make room.
+    stuck = [drop for drop in status.outbox.open if drop.state == "verifying" and drop.reason]
+    if stuck:
+        more = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
+        reasons.append(f"{stuck[0].reason.rstrip('.')}{more}")
     for outcome in ("failed", "guarded"):
         bad = sum(mirror.outcome == outcome for mirror in status.inbox.mirrors)
         if bad:

@@ -70,7 +70,7 @@ def what_changed(difference: Difference | None, rows: int, *, first: bool, dicti
     """The reason of an update. `dictionary`: it is another one than at the last export."""
     anew = "The dictionary of the commons has changed. " if dictionary and not first else ""
     if first:
-        return f"First export: {rows} records."
+        return f"First export: {rows} record{'s' * (rows != 1)}."
     if difference is None:
         return f"{anew}{rows} records."
     counts = ((difference.added, "added"), (difference.changed, "changed"), (difference.removed, "removed"))

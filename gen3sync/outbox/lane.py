@@ -148,11 +148,11 @@ class Lane:
             except (Gen3SyncError, OSError) as error:
                 self._stumbled()
                 self._state.stumbled(str(error if isinstance(error, Gen3SyncError) else _unwritten(error)))
-                _log.error("%s", error, extra={"project": str(self.project)})
+                _log.error("%s", error, extra=self._state.place)
             except Exception:  # noqa: BLE001 - one project must not end the others; its drops stay and are tried again
                 self._stumbled()
                 self._state.stumbled("something unforeseen went wrong; the log has the details. It is tried again.")
-                _log.exception("lane stumbled", extra={"project": str(self.project)})
+                _log.exception("lane stumbled", extra=self._state.place)
             if moved:
                 continue
             if self._stopping and not self._busy:
@@ -169,7 +169,7 @@ class Lane:
         return any(work.in_flight or work.proving for work in self._state.works.values())
 
     def _turn(self) -> bool:
-        moved = False
+        moved, self._state.at = False, None
         while not self._calls.empty():
             self._idle.clear()
             self._calls.get()()
@@ -185,6 +185,7 @@ class Lane:
             return True
         works = self._in_turn()
         for number, work in enumerate(works):
+            self._state.at = work.id
             if self._steps.step(work, works[number + 1 :]):
                 self._failures = 0
                 return True

@@ -52,7 +52,14 @@ class LaneState:
     """The project is parked until then."""
     plan_after: float = 0.0
     """Monotonic: GraphQL does not answer, and nothing is planned before then. All else goes on."""
+    at: int | None = None
+    """The drop that is worked on, for log and history of what goes wrong."""
     _told: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Where something goes wrong, for the log."""
+        return {"project": str(self.project)} if self.at is None else {"drop": self.at, "project": str(self.project)}
 
     # --- drops
 
@@ -132,7 +139,7 @@ class LaneState:
         if now >= self._told.get(problem, now):
             self._told[problem] = now + _TELL_AGAIN
             text = printable(f"{self.project}: {problem}", 2000)
-            self.rooms.ledger.events.add(EventLevel.ERROR, "stumbled", text)
+            self.rooms.ledger.events.add(EventLevel.ERROR, "stumbled", text, drop_id=self.at)
 
     def answered(self) -> None:
         """The commons answered."""

@@ -278,7 +278,10 @@ class Steps:
         problem: Exception | None = None
         for one, ended in zip(works, self.archive.archive_all(works), strict=True):
             if isinstance(ended, Exception):
-                problem = problem or ended
+                if problem is None:
+                    problem, lane.at = ended, one.id
+                if one.drop.reason != str(ended):
+                    lane.put(one, DropState.VERIFYING, reason=str(ended), error_class="archive")
                 continue
             one.stage = Stage.GONE
             lane.index.forget(one.id)

@@ -183,6 +183,13 @@ def test_what_degrades() -> None:
     assert degraded(daemon=replace(status.daemon, problem="the new configuration was refused")).startswith("the new")
 
 
+def test_what_cannot_be_archived_degrades() -> None:
+    drop = replace(example().outbox.open[0], state="verifying", reason="a.tsv cannot be archived: the disk is full.")
+    one = replace(example().outbox, open=(drop,))
+    assert degraded(outbox=one) == "a.tsv cannot be archived: the disk is full"
+    assert degraded(outbox=replace(one, open=(drop, drop))).endswith("the disk is full (and 1 more)")
+
+
 def test_what_a_missing_key_hides_is_said_once() -> None:
     key = replace(example().key, problem="the key has expired")
     inbox = replace(example().inbox, problems=("nothing can be found out: the key has expired", "no project X"))

@@ -165,7 +165,9 @@ def test_no_space_on_a_real_disk_for_the_rows_at_work(tmp_path: Path, sandbox: S
         story.whole(*names(400))
 
 
-def test_no_space_for_the_archive(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_for_the_archive(
+    story: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     left = [3]
     monkeypatch.setattr("gen3sync.outbox.archive.move", full(left, move))
     with story.running() as days:
@@ -175,6 +177,8 @@ def test_no_space_for_the_archive(story: Story, monkeypatch: pytest.MonkeyPatch)
         assert path.exists()
         [drop] = days.ended()
     assert (left, drop.verdict, len(story.puts())) == ([0], Verdict.LANDED, 1)
+    said = [record for record in caplog.records if "cannot be archived" in record.getMessage()]
+    assert {vars(record)["drop"] for record in said} == {drop.id}
     story.whole(*names(4))
 
 
@@ -199,6 +203,8 @@ def test_no_space_on_a_real_disk_for_the_archive(tmp_path: Path, sandbox: Sandbo
             story.drop("subject.tsv", subjects(*persons(400)))
             days.hears("cannot be archived")
             assert any("the disk is full" in text for text in days.told())
+            [drop] = days.ledger.drops.open()
+            assert "cannot be archived: the disk is full" in drop.reason, "status tells it, not only the history"
             assert not list(disk.rglob("*.receipt.json"))
             ballast.unlink()
             [drop] = days.ended()
