@@ -8,7 +8,8 @@ Owns the outbox, sent and rejected folders and the drops in the state folder. Kn
                  `taking.py` many side by side, `route.py` where to (pure), `routing.py` those without a way
 - `lane.py`      the drops of one project, step by step; `work.py` one of them, `index.py` their rows on disk,
                  `journal.py` what they sent
-- `reading.py`   snapshot to rows      `planning.py` rows to plans, with `lookup.py` (questions) and `plan.py` (pure)
+- `reading.py`   snapshot to rows      `planning.py` rows to plans, with `lookup.py` (questions) and `plan.py` (pure);
+                 `glance.py`, `stock.py`, `wholenode.py` the cheaper ways of asking for much
 - `dispatch.py`  plans to requests, with `sizes.py` (pure); small drops share one      `send.py` sends it
 - `flow.py`      what is in flight      `outcome.py`, `proof.py`  what an answer means (pure)
 - `answers.py`   what follows from it, `proofs.py` from reading back, `lost.py` and `waits.py` from no answer

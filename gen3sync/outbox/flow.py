@@ -23,6 +23,9 @@ from gen3sync.outbox.work import Brake, Stage, Work
 
 _log = logging.getLogger("gen3sync.outbox")
 
+_CRUMBS = 30
+"""Rows whose proof can wait for that of the next requests of their drop."""
+
 
 @dataclass
 class Flow:
@@ -116,7 +119,7 @@ class Flow:
     def prove(self) -> bool:
         """Asks for the proof of what landed: few questions at a time, as many requests in each as may go together."""
         lane = self.lane
-        if not self.waiting or self._asking >= lane.rooms.settings.outbox.parallel:
+        if not self.waiting or self._asking >= lane.rooms.settings.outbox.parallel or self._better_together():
             return False
         node, rows = self.waiting[0].parcel.chunk.node, 0
         some: list[Answer] = []
@@ -132,6 +135,16 @@ class Flow:
         future = lane.rooms.provers.submit(self._gather, some)
         future.add_done_callback(lambda done: self.call(partial(self._proven, some, done)))
         return True
+
+    def _better_together(self) -> bool:
+        """Few rows of drops that send more at once: a question of their own would cost a worker of the commons longer
+        than it takes to read them beside the next ones."""
+        if sum(len(answer.parcel.rows) for answer in self.waiting) > _CRUMBS:
+            return False
+        works = [self.lane.works[answer.parcel.drop_id] for answer in self.waiting]
+        return all(
+            work.in_flight or (self.lane.index.counts(work.id)[RowState.READY] and not work.parked) for work in works
+        )
 
     def _gather(self, answers: list[Answer]) -> list[Evidence]:
         rooms, first = self.lane.rooms, answers[0].parcel

@@ -6,7 +6,7 @@ by `planning.py` and `send.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import partial
 from typing import TypeVar
@@ -14,10 +14,8 @@ from typing import TypeVar
 from gen3sync.clock import Clock
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
-from gen3sync.commons.export import ExportBroken, NodeExport
 from gen3sync.commons.replies import (
     Broken,
-    BrokenCause,
     Busy,
     Failure,
     Forbidden,
@@ -31,9 +29,8 @@ from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.spellings import Spellings
 from gen3sync.outbox.stock import Record, Stock, key_of, together
+from gen3sync.outbox.wholenode import whole
 from gen3sync.pglower import pg_lower
-from gen3sync.records.exported import BrokenExportError, records_of
-from gen3sync.records.merge import ContradictionError
 
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 500
@@ -41,6 +38,8 @@ _AT_ONCE = 500
 _MIXED = 500
 """What the commons answers when it is asked for records of several node types at once."""
 _MOST_QUESTIONS = 64
+_MANY = 100
+"""Records from which on an export of the whole node is thought of to read them back."""
 _WORTH = 12
 """A whole export is taken when the node has at most this many times the records that are wanted."""
 
@@ -146,6 +145,15 @@ class Lookup:
             read.update((pg_lower(str(record.get("submitter_id"))), record) for record in answer)
         return read
 
+    def read_back(self, node: str, ids: Sequence[str]) -> dict[str, Record] | Nothing:
+        """As `by_id`, from a fresh export of the whole node where that costs the commons less."""
+        about = self._counts.get(node)
+        if about is not None and len(ids) >= _MANY and max(about, len(ids)) <= _WORTH * len(ids):
+            found = whole(self._client, self._project, node, partial(_of_ids, frozenset(ids)))
+            if isinstance(found, dict):
+                return found
+        return self.by_id(ids)
+
     def named(self, ids: Sequence[str]) -> dict[str, Record]:
         """Records of any node by id, as far as they can be had: where not, the proof after sending finds out."""
         if not ids or self.sight() not in (Sight.FULL, Sight.EXPORTS):
@@ -215,23 +223,19 @@ class Lookup:
             found = self._stock.records(node, {key: sid for key, sid in wanted.items() if key not in old})
             newer = self._by_name(node, old) if old else {}
             return newer if not isinstance(newer, dict) else {**found, **newer}
-        export = self._client.export_node(self._project, node)
-        if isinstance(export, Refused | Failure):
-            return export
-        try:
-            with export:
-                pieces = _pieces(export)
-                if keep or self._stock.has(node):
-                    self._stock.fill(node, pieces)
-                    self._outdated -= {one for one in self._outdated if one[0] == node}
-                    return self._stock.records(node, wanted)
-                return together((piece for piece in pieces if key_of(piece) in wanted), wanted)
-        except ExportBroken as error:
-            return error.broken
-        except BrokenExportError as error:
-            return Broken(f"The commons' export of {node} is not whole: {error}.", BrokenCause.CONTENT)
-        except ContradictionError as error:
-            return Broken(str(error), BrokenCause.CONTENT)
+        kept = keep or self._stock.has(node)
+        taken = whole(self._client, self._project, node, partial(self._taken, node, wanted, keep=kept))
+        if kept and isinstance(taken, dict):
+            self._outdated -= {one for one in self._outdated if one[0] == node}
+        return taken
+
+    def _taken(
+        self, node: str, wanted: Mapping[str, str], pieces: Iterable[Record], *, keep: bool
+    ) -> dict[str, Record]:
+        if not keep:
+            return together((piece for piece in pieces if key_of(piece) in wanted), wanted)
+        self._stock.fill(node, pieces)
+        return self._stock.records(node, wanted)
 
     def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
         known = queries.find_spelled(self._asks, self._project, node, wanted.values())
@@ -282,10 +286,9 @@ class Lookup:
         return [*(ask(part) for part in parts[:1]), *(other.result() for other in others)]
 
 
-def _pieces(export: NodeExport) -> Iterator[Record]:
-    for piece in records_of(export):
-        if isinstance(piece, dict):
-            yield piece
+def _of_ids(ids: Collection[str], pieces: Iterable[Record]) -> dict[str, Record]:
+    found = [piece for piece in pieces if piece.get("id") in ids]
+    return together(found, {key_of(piece): str(piece.get("submitter_id")) for piece in found})
 
 
 def may_pass(failure: Refused | Failure) -> bool:

@@ -45,7 +45,8 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
     asked = readers.submit(_states, lookup, answers)
     ids = {answer: _ids(answer) for answer in answers}
     blind = lookup.sight() is Sight.BLIND
-    records = {} if blind else lookup.by_id([one for some in ids.values() for one in some.values() if one])
+    sought = [one for some in ids.values() for one in some.values() if one]
+    records = {} if blind else lookup.read_back(answers[0].parcel.chunk.node, sought)
     states, problem, retry = asked.result()
     newest: int | Nothing | None = None
     out = []

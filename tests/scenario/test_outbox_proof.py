@@ -1,0 +1,102 @@
+"""What landed is read back: many rows from one export of their node, where that costs the commons less than asking for
+each; and from that alone they are green."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.ledger import Verdict
+from gen3sync.outbox.lookup import _MANY
+from gen3sync.sandbox import Kind, Sandbox
+from tests.scenario.outbox_bench import Bench, table
+
+MANY = 4 * _MANY
+"""Three requests: a first one, and what is left in two that are both worth an export."""
+
+
+def subjects(count: int, species: str = "human") -> str:
+    rows = (f"subject P{i} S1 male {species}" for i in range(count))
+    return table("type submitter_id studies.submitter_id sex species", *rows)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Sandbox() as sandbox:
+        made = Bench(tmp_path, sandbox)
+        made.drop("study.tsv", table("type submitter_id projects.code title", "study S1 test One"))
+        made.once()
+        yield made
+
+
+def asked(bench: Bench) -> list[str]:
+    """PUTs and exports in turn, those of the study left out."""
+    every = [one.method for one in bench.sandbox.requests if one.method == "PUT" or "/export" in one.path]
+    return every[every.index("PUT", 1) :]
+
+
+def read_back(bench: Bench) -> set[str]:
+    """How records were read after the first PUT."""
+    return set(asked(bench)) - {"PUT"}
+
+
+def green(bench: Bench, rows: int) -> None:
+    [drop] = bench.once().ended
+    proof = bench.receipt("subject.tsv")["verification"]
+    assert drop.verdict is Verdict.LANDED
+    assert (proof["method"], proof["rows_proven"]) == ("transaction and values", rows)
+
+
+def test_many_rows_are_read_back_from_one_export(bench: Bench) -> None:
+    bench.drop("subject.tsv", subjects(MANY))
+    green(bench, MANY)
+    assert read_back(bench) == {"GET"}
+
+
+def test_few_rows_are_asked_for(bench: Bench) -> None:
+    bench.drop("subject.tsv", subjects(20))
+    green(bench, 20)
+    assert read_back(bench) == {"POST"}
+
+
+@pytest.mark.parametrize("fault", ["cut", "busy", "html"])
+def test_an_export_that_is_not_whole_proves_nothing(bench: Bench, fault: str) -> None:
+    match fault:
+        case "cut":
+            bench.sandbox.faults.cut_export(rows=5, times=None, path="/export?")
+        case "busy":
+            bench.sandbox.faults.add(Kind.ANSWER, status=403, times=None, method="GET", path="/export?")
+        case _:
+            bench.sandbox.faults.add(Kind.HTML, times=None, method="GET", path="/export?")
+    bench.drop("subject.tsv", subjects(MANY))
+    green(bench, MANY)
+    assert "POST" in read_back(bench)
+
+
+def test_a_value_that_is_not_there_is_seen_in_an_export_too(bench: Bench) -> None:
+    """Somebody else writes between the answer and the proof."""
+    done: list[str] = []
+
+    def meddle(step: str) -> None:
+        if step == "send: answered" and bench.sandbox.count("DEV-test", "subject") == MANY and not done:
+            done.append(step)
+            study = {"studies": {"submitter_id": "S1"}}
+            bench.sandbox.write(
+                "DEV-test", [{"type": "subject", "submitter_id": f"P{MANY - 1}", "species": "dog", **study}]
+            )
+
+    bench.drop("subject.tsv", subjects(MANY))
+    [drop] = bench.once(meddle).ended
+    receipt = bench.receipt("subject.tsv")
+    assert done
+    assert (drop.verdict, receipt["verification"]["overwritten_since"]) == (Verdict.LANDED, 1)
+    assert read_back(bench) == {"GET"}
+
+
+def test_few_rows_wait_for_the_proof_of_the_next(bench: Bench) -> None:
+    """The first request, sent alone, is read back with those after it: one question less."""
+    bench.drop("subject.tsv", subjects(MANY))
+    bench.once()
+    assert asked(bench)[:2] == ["PUT", "PUT"]
