@@ -61,14 +61,15 @@ def writable(client: CommonsClient, project: Project) -> None:
         existing(client, project)
     except TemporaryError:
         return
-    user = client.whoami()
-    if isinstance(user, Refused | Failure) or not user.permissions.known:
+    # Not as `whoami` tells it: fence answers an empty map also when the authorisation service is down.
+    may = client.permissions()
+    if isinstance(may, Refused | Failure) or not may.known:
         return
-    missing = [right for right in WRITE if not user.permissions.allows(right, project)]
+    missing = [right for right in WRITE if not may.allows(right, project)]
     if missing:
-        raise PermissionDeniedError(
-            sentence(user.username or user.email, missing, project), "Nothing was submitted; push it again then."
-        )
+        user = client.whoami()
+        name = "" if isinstance(user, Refused | Failure) else user.username or user.email
+        raise PermissionDeniedError(sentence(name, missing, project), "Nothing was submitted; push it again then.")
 
 
 def error_of(answer: object, asked: str) -> Gen3SyncError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -135,6 +136,23 @@ def test_a_project_that_may_not_be_written_takes_no_copy(lab: Lab, alive: Abstra
         code, said = push(lab, "study.tsv", STUDIES)
         assert code == 77
         assert "lacks the right to update on DEV/test. Ask the commons' staff for it." in said
+        assert not list(lab.outbox.glob("study*"))
+
+
+@pytest.mark.parametrize(("mapping", "code"), [(200, 77), (503, 0)])
+def test_a_key_without_any_right_takes_no_copy(
+    lab: Lab, alive: AbstractContextManager[object], mapping: int, code: int
+) -> None:
+    """An empty map may mean that the authorisation service is down; its own empty answer means no right."""
+    stranger = json.dumps({"username": "stranger@example.org", "authz": {}})
+    json_type = "application/json"
+    lab.sandbox.faults.answer(200, times=None, path="^/user/user$", body=stranger, content_type=json_type)
+    lab.sandbox.faults.answer(mapping, times=None, path="^/authz/mapping$", body="{}", content_type=json_type)
+    with alive:
+        found, said = push(lab, "study.tsv", STUDIES)
+    assert found == code, said
+    if code:
+        assert "stranger@example.org lacks the right to create and update on DEV/test." in said
         assert not list(lab.outbox.glob("study*"))
 
 
