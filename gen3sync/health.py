@@ -16,6 +16,8 @@ from gen3sync.status import DaemonState, Status, Writer, moment
 
 STALE_AFTER = 60.0
 """Seconds without a new status after which a daemon counts as down; it writes at least every 15 s."""
+LATE_AFTER = 35.0
+"""Seconds after which that is worth a look: two words did not come. A full disk can be told in no other way."""
 PASS_GRACE = 900.0
 FIRST_PASS = 25 * 3600.0
 """Where cron calls `gen3sync once`: seconds beside twice the usual time between passes after which one is missed, and
@@ -68,6 +70,8 @@ def judge(status: Status, now: datetime, *, alive: bool) -> Judgement:
         reasons.append(f"the daemon's last word is {long_span(-ago)} ahead of the clock, and it has said nothing since")
     else:
         down = False
+        if age > LATE_AFTER:
+            reasons.append(f"the daemon has not written its status for {int(age)} s, though it does so every 15 s")
     reasons += _worries(status, now)
     return Judgement(Health.DOWN if down else Health.DEGRADED if reasons else Health.WELL, age, tuple(reasons))
 

@@ -20,9 +20,9 @@ from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.words import width
 from gen3sync.config.locate import state_folder
 from gen3sync.errors import ExitCode, NotFoundError
-from gen3sync.health import Health, Judgement, judge, process_alive
+from gen3sync.health import LATE_AFTER, Health, Judgement, judge, process_alive
 from gen3sync.names import printable
-from gen3sync.status import Status, read_status
+from gen3sync.status import FILE, Status, read_status
 
 _TURN = 1.0
 
@@ -87,10 +87,21 @@ def _look(state: Path, worry: str = "") -> _Look:
     except NotFoundError as error:
         return _Look(None, None, error)
     judgement = judge(known, datetime.now(UTC), alive=process_alive(known))
-    if worry and not any(worry.partition(": ")[2] in reason for reason in judgement.reasons):
+    worries = [worry] if worry and not any(worry.partition(": ")[2] in why for why in judgement.reasons) else []
+    if judgement.age > LATE_AFTER and _full(state):
+        worries.append(f"the disk of {state} is full: nothing can be written there, this status neither")
+    if worries:
         health = Health.DEGRADED if judgement.health is Health.WELL else judgement.health
-        judgement = replace(judgement, health=health, reasons=(*judgement.reasons, worry))
+        judgement = replace(judgement, health=health, reasons=(*judgement.reasons, *worries))
     return _Look(known, judgement)
+
+
+def _full(state: Path) -> bool:
+    """Whether there is no room for another status."""
+    try:
+        return shutil.disk_usage(state).free < (state / FILE).stat().st_size
+    except OSError:
+        return False
 
 
 def _say(invocation: Invocation, look: _Look) -> None:

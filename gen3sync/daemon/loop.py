@@ -30,14 +30,14 @@ from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks, locked_folders
 from gen3sync.daemon.orders import Orders
+from gen3sync.daemon.paper import write_status
 from gen3sync.daemon.port import MetricsPort
 from gen3sync.daemon.recall import Recall
 from gen3sync.daemon.vigil import Vigil, begin_life, end_life
 from gen3sync.errors import ExitCode, FolderError, Gen3SyncError, LedgerError, LockedError
-from gen3sync.files import folder_error, write_atomic
 from gen3sync.health import judge
 from gen3sync.notify.teller import Teller, name_of
-from gen3sync.status import FILE, DaemonState, Status
+from gen3sync.status import DaemonState, Status
 from gen3sync.systemd import ECHO, Notifier
 
 log = logging.getLogger(__name__)
@@ -225,13 +225,8 @@ class Daemon:
         self._published = self._clock.monotonic()
         # While drops are on their way their progress is worth telling each second, though the ledger stands still.
         self._busy = any(drop.state != "parked" for drop in status.outbox.open)
+        status = write_status(self._rooms.settings.state.path, status)
         self._port.show(status, self._obstacles())
-        path = self._rooms.settings.state.path / FILE
-        try:
-            write_atomic(path, status.to_json())
-        except OSError as error:
-            # Telling must not stop the work it tells of; the age of the file shows that something is wrong.
-            log.warning("%s", folder_error("The status cannot be written", error).what)
         self._teller.hear(status)
         line = self._line(status)
         if line != self._said:

@@ -1,7 +1,8 @@
-"""The daemon's small parts: heartbeats, locks, housekeeping."""
+"""The daemon's small parts: heartbeats, locks, housekeeping, writing the status."""
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,14 @@ from gen3sync.clock import ManualClock
 from gen3sync.config import load_settings
 from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.housekeeping import keep_house
+from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks
+from gen3sync.daemon.paper import write_status
 from gen3sync.errors import FolderError, LockedError
+from gen3sync.health import judge
 from gen3sync.ledger import EventLevel, open_ledger
+from gen3sync.status import moment, read_status
+from tests.unit.test_status import example
 
 
 def test_a_loop_that_falls_silent_is_overdue_until_it_beats_again() -> None:
@@ -95,6 +101,24 @@ def test_a_folder_made_again_may_have_another_master_by_now(tmp_path: Path) -> N
         other.take([outbox])
         with pytest.raises(LockedError, match="Another gen3sync"):
             locks.take_again(outbox)
+
+
+def test_a_status_that_cannot_be_written_is_told_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert write_status(tmp_path, example()) == example()
+    assert read_status(tmp_path) == example()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gen3sync.daemon.paper.write_atomic", full)
+    told = write_status(tmp_path, example())
+    assert told.daemon.problem == "The status cannot be written: the disk is full"
+    judgement = judge(told, moment(told.written_at), alive=True)
+    assert told.daemon.problem in status_line(told, judgement, moment(told.written_at))
+    assert told.daemon.problem in caplog.text
+    assert read_status(tmp_path).daemon.problem == ""
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

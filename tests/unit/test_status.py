@@ -112,8 +112,9 @@ def test_what_an_older_gen3sync_wrote_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"schema": 99}', b"\x00", b'{"schema": 1, "written_at": "x"}'])
 def test_what_is_no_status_is_a_sentence(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / FILE).write_bytes(raw)
-    with pytest.raises(Gen3SyncError, match="not a status"):
+    with pytest.raises(Gen3SyncError, match="not a status") as told:
         read_status(tmp_path)
+    assert "Error" not in str(told.value)  # no names of Python's own
 
 
 def test_no_status_says_how_to_get_one(tmp_path: Path) -> None:
@@ -140,6 +141,13 @@ def test_silence_is_down() -> None:
     judgement = judge(example(), NOW + timedelta(seconds=100), alive=True)
     assert judgement.health is Health.DOWN
     assert judgement.reasons[0].endswith("for 103 s")
+
+
+def test_a_word_that_does_not_come_is_worth_a_look_before_it_is_down() -> None:
+    assert judge(example(), NOW + timedelta(seconds=30), alive=True).health is Health.WELL
+    judgement = judge(example(), NOW + timedelta(seconds=40), alive=True)
+    assert judgement.health is Health.DEGRADED
+    assert judgement.reasons == ("the daemon has not written its status for 43 s, though it does so every 15 s",)
 
 
 def test_a_word_from_the_future_is_no_sign_of_life() -> None:

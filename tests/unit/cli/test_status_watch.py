@@ -11,11 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from gen3sync.cli.status import _fitting
-from gen3sync.status import FILE, KeyStatus, Status
+from gen3sync.status import FILE, KeyStatus, Status, read_status
+from tests.unit.cli.calling import call
 from tests.unit.test_status import example
 
 
@@ -108,3 +112,20 @@ def test_a_screen_is_never_taller_than_the_terminal() -> None:
     assert _fitting(lines, 10, 80) == [*lines[:9], "… 21 more lines: enlarge the window"]
     assert _fitting(["x" * 200, "a", "b", "c"], 5, 80) == ["x" * 200, "a", "… 2 more lines: enlarge the window"]
     assert _fitting(["x" * 200, "a", "b"], 5, 80) == ["x" * 200, "a", "b"]
+
+
+def test_a_full_disk_is_said_where_the_status_could_not_say_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = lab(tmp_path)
+    write(tmp_path)
+    path = tmp_path / "state" / FILE
+    free = [0]
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=free[0]))
+    assert "is full" not in call("status", "-c", config).out  # the news is fresh: it was written all the same
+    for seconds, code in ((45, 1), (90, 2)):
+        then = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+        path.write_bytes(replace(read_status(path.parent), written_at=then).to_json())
+        found = call("status", "--json", "-c", config)
+        assert found.code == code
+        assert found.json["reasons"][-1].endswith("is full: nothing can be written there, this status neither")
+    free[0] = 1_000_000
+    assert "is full" not in call("status", "-c", config).out

@@ -40,7 +40,7 @@ def stand() -> Stand:
         ("gen3sync_ready", {}, 1),
         ("gen3sync_health", {"state": "degraded"}, 1),
         ("gen3sync_health", {"state": "well"}, 0),
-        ("gen3sync_problems", {}, 7),
+        ("gen3sync_problems", {}, 8),  # one of them: nothing was shown for a minute
         ("gen3sync_commons_up", {}, 0),
         ("gen3sync_key_usable", {}, 1),
         ("gen3sync_key_remaining_seconds", {}, 86_340),
