@@ -5,7 +5,7 @@ A message is done when every target has taken it. One that is not taken is tried
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,6 +68,8 @@ class Memory:
     digest: str = ""
     """The day of the last digest."""
     last_at: str | None = None
+    troubles: Mapping[str, str] = field(default_factory=dict)
+    """Why targets refuse, by their mark."""
 
     def with_notices(self, fresh: Sequence[Notice], now: datetime) -> Memory:
         """What is over before anybody was told of it is not told at all."""
@@ -95,6 +97,7 @@ class Memory:
             "outgoing": [one.to_json() for one in self.outgoing],
             "digest": self.digest,
             "last_at": self.last_at,
+            "troubles": dict(self.troubles),
         }
 
     @classmethod
@@ -111,6 +114,7 @@ class Memory:
                 outgoing=tuple(Outgoing.from_json(one) for one in data["outgoing"]),
                 digest=str(data["digest"]),
                 last_at=data["last_at"],
+                troubles={str(mark): str(why) for mark, why in dict(data.get("troubles", {})).items()},
             )
         except (KeyError, TypeError, ValueError):
             return None

@@ -79,6 +79,10 @@ class Teller:
             return
         if targets:
             self._memory = self._recalled()
+            # What waits has not got through for a reason; the next try may be an hour away.
+            waiting = {mark for one in self._memory.outgoing for mark in one.left}
+            troubles = self._memory.troubles.items()
+            self._troubles = {mark: why for mark, why in troubles if mark in waiting and mark in targets}
             self._thread = threading.Thread(target=self._serve, name="notify", daemon=True)
             self._thread.start()
 
@@ -193,7 +197,8 @@ class Teller:
             if rest is None and set(taken) != set(one.left):
                 log.error("a message was given up after a day", extra={"title": one.message.title})
             outgoing = tuple(rest if each == one else each for each in self._memory.outgoing)
-            memory = replace(self._memory, outgoing=tuple(each for each in outgoing if each is not None))
+            left = tuple(each for each in outgoing if each is not None)
+            memory = replace(self._memory, outgoing=left, troubles=dict(self._troubles))
             if any(mark in self._targets for mark in taken):
                 memory = replace(memory, last_at=now.isoformat(timespec="seconds"))
             self._remember(memory)

@@ -161,6 +161,32 @@ def test_a_target_that_is_away_is_tried_again_and_the_others_do_not_wait(ledger:
     assert tells.status().problem == ""
 
 
+def test_why_a_message_waits_is_known_after_a_restart(ledger: Ledger, clock: ManualClock) -> None:
+    two = settings("json://one", "json://two", group=0)
+    away = Box(refuses={"json (2)": "no answer"})
+    with teller(ledger, clock, away, two) as tells:
+        tells.hear(parked(1))
+        until(lambda: tells._memory.outgoing and tells._memory.outgoing[0].attempts)
+    box = Box()
+    with teller(ledger, clock, box, two) as tells:
+        assert tells.status().problem == "json (2): no answer"
+        later(tells, clock, 3600)
+        until(lambda: not tells.status().waiting)
+        assert tells.status().problem == ""
+    with teller(ledger, clock, box, two) as tells:
+        assert tells.status().problem == ""
+
+
+def test_the_trouble_of_a_target_that_is_not_configured_any_more_is_forgotten(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    with teller(ledger, clock, Box(refuses={"json (1)": "no answer"}), settings("json://one", group=0)) as tells:
+        tells.hear(parked(1))
+        until(lambda: tells._memory.outgoing and tells._memory.outgoing[0].attempts)
+    with teller(ledger, clock, Box(), settings("json://two", group=0)) as tells:
+        assert tells.status().problem == ""
+
+
 def test_nobody_tries_for_ever(ledger: Ledger, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     box = Box(refuses={"json (1)": "no such room"})
     with teller(ledger, clock, box, settings(group=0)) as tells:
