@@ -28,8 +28,6 @@ from gen3sync.outbox.wording import told
 from gen3sync.outbox.work import Brake, LostAlone, Work
 
 _FAILED = 500
-_SAID = 1000
-"""Different reasons of one drop whose own words are kept."""
 
 
 @dataclass
@@ -179,15 +177,15 @@ class Consequences:
         work = self.lane.works[answer.parcel.drop_id]
         self.lane.index.unsent(rows)
         for row in rows:
-            if row.id in bad and (parents := missed(row, bad[row.id], answer.parcel.node_type)):
-                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, bad[row.id]))
-            elif row.id in bad:
-                columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
-                reasons = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad[row.id])
-                for reason in reasons:
-                    if reason.said and len(work.said) < _SAID:
-                        work.said.setdefault(reason.alike, reason)
-                self.lane.index.move([row], RowState.REJECTED, detail=detail_of(reasons))
+            if row.id not in bad:
+                continue
+            columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
+            reasons = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad[row.id])
+            if parents := missed(row, bad[row.id], answer.parcel.node_type):
+                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, reasons))
+                continue
+            work.heard(reasons)
+            self.lane.index.move([row], RowState.REJECTED, detail=detail_of(reasons))
         self.lane.index.move([row for row in rows if row.id not in bad], RowState.READY)
 
     def _after_dry_run(self, work: Work, answer: Answer) -> None:

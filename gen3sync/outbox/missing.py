@@ -15,7 +15,7 @@ from gen3sync.records.dictionary import NodeType
 UNSEEN = "unseen"
 """In a row's detail: parents (node, submitter_id) of which nobody could say whether they are there."""
 SAID = "said"
-"""In a row's detail: how the commons refused it for want of a parent."""
+"""In a row's detail: how the commons refused it for want of a parent, in words for people and in its own."""
 WAITING = "waiting"
 """In a row's detail: the parents it waits for."""
 _NO_LINK = "INVALID_LINK"
@@ -32,9 +32,10 @@ def missed(row: IndexedRow, why: Sequence[Reason], node_type: NodeType) -> tuple
 
 
 def waiting_detail(parents: Sequence[tuple[str, str]], why: Sequence[Reason]) -> dict[str, Json]:
-    """What the index keeps of a row that waits for `parents`."""
-    said = "; ".join(dict.fromkeys(reason.message for reason in why))
-    return {WAITING: [list(parent) for parent in parents], SAID: said}
+    """What the index keeps of a row that waits for `parents`; `why` as `wording.py` tells it."""
+    message = " ".join(dict.fromkeys(reason.message for reason in why))
+    said = "; ".join(dict.fromkeys(reason.said or reason.message for reason in why))
+    return {WAITING: [list(parent) for parent in parents], SAID: [message, said]}
 
 
 def keys_of(parents: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -86,9 +86,13 @@ class Waits:
                     other = self.lane.works.get(refused[0])
                     where = printable(other.drop.path) if other else "another file"
                     said += f" It was itself refused: line {refused[1]} of {where}."
+            words = ""
             if in_doubt(row.detail):
-                said += f" The commons says: {printable(row.detail[SAID], 500)}"
-            reason = Reason("MISSING_PARENT", said, None, "Drop the parent first, then this row again.")
+                refusal, words = row.detail[SAID]
+                said += f" The commons refused the row: {printable(refusal, 500)}"
+            remedy = "Drop the parent first, then this row again."
+            reason = Reason("MISSING_PARENT", said, None, remedy, said=words)
+            work.heard([reason])
             index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
             moved = True
         return moved

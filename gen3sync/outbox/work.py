@@ -5,7 +5,7 @@ journal; everything here can be made again from those.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -16,6 +16,9 @@ from gen3sync.outbox.model import Reason
 from gen3sync.outbox.proof import Proof
 from gen3sync.records.rows import BadRow, Form, Row
 from gen3sync.records.table import Table
+
+_SAID = 1000
+"""Different reasons of one drop whose own words are kept."""
 
 
 class Stage(Enum):
@@ -108,6 +111,12 @@ class Work:
     @property
     def parked(self) -> bool:
         return self.drop.state is DropState.PARKED
+
+    def heard(self, reasons: Iterable[Reason]) -> None:
+        """Keeps the commons' own words of each new kind of reason, for the receipt."""
+        for reason in reasons:
+            if reason.said and len(self.said) < _SAID:
+                self.said.setdefault(reason.alike, reason)
 
     def columns(self, shape: int) -> tuple[str, ...]:
         """The columns of a shape; empty for JSON records."""

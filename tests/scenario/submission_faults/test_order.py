@@ -203,7 +203,11 @@ def test_a_parent_that_nobody_can_look_up_and_that_never_comes(unseeing: Story) 
     bad = {row["submitter_id"]: row for row in unseeing.rejects("subject.tsv")}
     assert bad["P8"]["_error_type"] != "MISSING_PARENT"
     assert {bad[f"P{i}"]["_error_type"] for i in range(7)} == {"MISSING_PARENT"}
-    assert "study S9 is not in the commons and did not come in time. The commons says:" in bad["P0"]["_errors"]
+    said = "study S9 is not in the commons and did not come in time. The commons refused the row: `studies."
+    assert said in bad["P0"]["_errors"]
+    assert "No link destination found" not in bad["P0"]["_errors"]  # the commons' own words are in the receipt
+    [refused] = [one for one in unseeing.receipt("subject.tsv")["rejects"] if one["type"] == "MISSING_PARENT"]
+    assert "No link destination found" in refused["said"]
     seeing(unseeing).whole("P7")
 
 
