@@ -28,6 +28,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 _COLOURS = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31", logging.DEBUG: "2"}
 
+_SKIPPED = 'Execution of job "%s" skipped: maximum number of running'
+
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
     """What was given as `extra`."""
@@ -123,10 +125,17 @@ def set_up(
             old.close()  # tells what it held
     root.addHandler(handler)
     root.setLevel(level.upper())
+    logging.getLogger("apscheduler.scheduler").addFilter(_not_skipped)
     # Libraries speak of their own workings; a data manager wants to hear of drops and mirrors.
     for library in ("apscheduler", "urllib3", "watchdog", "charset_normalizer"):
         logging.getLogger(library).setLevel(logging.WARNING if level.upper() != "DEBUG" else logging.INFO)
     logging.captureWarnings(True)
+
+
+def _not_skipped(record: logging.LogRecord) -> bool:
+    """APScheduler warns of each run that comes while the one before it still works. That is no fault: the inbox says it
+    at debug in its own words, and jobs that hang are missed by their heartbeats."""
+    return not str(record.msg).startswith(_SKIPPED)
 
 
 def tick(*, everything: bool = False) -> None:

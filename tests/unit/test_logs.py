@@ -3,9 +3,12 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from gen3sync import logs
 
@@ -46,6 +49,26 @@ def test_auto_is_keyvalue_where_systemd_reads() -> None:
 def test_json_lines_are_objects() -> None:
     entry = json.loads(written("json", "landed", drop=7, chunk="3/12"))
     assert (entry["message"], entry["drop"], entry["chunk"], entry["level"]) == ("landed", 7, "3/12", "warning")
+
+
+def test_a_run_that_is_left_out_for_the_one_before_is_no_warning() -> None:
+    """Only that one message of APScheduler's; in its own words, so that an update that words it otherwise is seen."""
+    stream = io.StringIO()
+    running, left_out = threading.Event(), threading.Event()
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_listener(lambda _event: left_out.set(), EVENT_JOB_MAX_INSTANCES)
+    for _ in range(2):  # as after a reload
+        logs.set_up("debug", "human", {}, stream)
+    scheduler.start()
+    try:
+        scheduler.add_job(running.wait, "interval", args=[60], seconds=0.01, id="busy", max_instances=1)
+        assert left_out.wait(60)
+    finally:
+        running.set()
+        scheduler.shutdown()
+    logging.getLogger("apscheduler.scheduler").warning("another thing")
+    assert "skipped" not in stream.getvalue()
+    assert "warning: another thing" in stream.getvalue()
 
 
 @pytest.mark.parametrize("form", ["human", "keyvalue", "json"])
