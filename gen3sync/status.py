@@ -239,8 +239,10 @@ class Status:
                 notify=_one(NotifyStatus, data.get("notify", {})),
                 events=_each(EventStatus, data["events"]),
             )
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a status: {error!r}") from None
+        except KeyError as error:
+            raise ValueError(f"it has no {error}") from None
+        except (AttributeError, TypeError):
+            raise ValueError("its parts have another form") from None
 
 
 def _one(kind: type[Any], item: dict[str, Any]) -> Any:

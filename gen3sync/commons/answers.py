@@ -5,6 +5,7 @@ Statuses and JSON shapes decide; the few facts that only prose tells are in `sen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -35,6 +36,7 @@ from gen3sync.names import printable
 from gen3sync.redaction import redact
 
 _LONGEST_REST = 3600.0
+_EXCERPT = re.compile(r"\n\n *\d+: .*", re.DOTALL)  # the query once more, below a syntax error
 _LONG = 20_000  # characters of one row's error; enumerations of allowed values are long and wanted whole
 
 
@@ -130,7 +132,7 @@ def graphql_reply(answer: Answer) -> GraphqlData | Refused | Failure:
         return data
     match data:
         case {"errors": [_, *_] as errors}:
-            texts = tuple(_text(error_text(error)) for error in errors)
+            texts = tuple(_text(" ".join(_EXCERPT.sub("", error_text(error)).split())) for error in errors)
             return Refused(answer.status, RefusalKind.REQUEST, "; ".join(texts), transactional_errors=texts)
         case {"data": dict(found)} if answer.status != 400:
             return GraphqlData(found)

@@ -282,7 +282,7 @@ class CommonsClient:
         try:
             url = self.url + path
         except Gen3SyncError as error:
-            return Broken(str(error), BrokenCause.CREDENTIALS)
+            return Broken(str(error), BrokenCause.CREDENTIALS, remedy=error.remedy)
         return Request(method, url, headers or {}, params, body, self.tokens if auth else None, writes)
 
 

@@ -170,7 +170,7 @@ def _bad_key(key: ApiKey, origin: str, clock: Clock, skew: float, status: int, s
     if origin != key.origin:  # two addresses of this machine
         what += f" The key was issued by {key.origin}."
     error = CredentialsError(what, f"{key.remedy}, and replace the credentials file with it (mode 600).")
-    return Refusal(error, Broken(str(error), BrokenCause.CREDENTIALS, status), lasting=True)
+    return Refusal(error, Broken(str(error), BrokenCause.CREDENTIALS, status, remedy=error.remedy), lasting=True)
 
 
 def _token(answer: Answer, origin: str, clock: Clock, skew: float, *, limited: bool) -> Token | Refusal:

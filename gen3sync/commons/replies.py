@@ -146,6 +146,8 @@ class Broken:
     cause: BrokenCause
     status: int | None = None
     may_have_landed: bool = False
+    remedy: str = ""
+    """The end of `message`, where that says what to do."""
 
 
 Failure = Unauthorised | Forbidden | Missing | TooLarge | Busy | Broken

@@ -168,7 +168,7 @@ class TokenManager(AuthBase):
         try:
             allowed = origin_of(prepared.url or "") == self.origin
         except Gen3SyncError as error:
-            raise NoTokenError(Broken(str(error), BrokenCause.CREDENTIALS)) from None
+            raise NoTokenError(Broken(str(error), BrokenCause.CREDENTIALS, remedy=error.remedy)) from None
         if not allowed:
             raise NoTokenError(
                 Broken("A token was asked for an address that is not the commons'.", BrokenCause.REDIRECT)
@@ -284,7 +284,7 @@ class TokenManager(AuthBase):
 def _refusal(error: Gen3SyncError) -> Refusal:
     lasting = not isinstance(error, UnreachableError)
     cause = BrokenCause.CREDENTIALS if lasting else BrokenCause.TIMEOUT
-    return Refusal(error, Broken(str(error), cause), lasting=lasting)
+    return Refusal(error, Broken(str(error), cause, remedy=error.remedy), lasting=lasting)
 
 
 def _checked(url: str) -> str:

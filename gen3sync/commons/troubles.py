@@ -57,7 +57,7 @@ def error_of(failure: Failure | Refused | Unknown, doing: str) -> Gen3SyncError:
             when = f"in {seconds:.0f} s" if seconds is not None else "later"
             return TemporaryError(f"{what} The commons is busy: {message}", f"Try again {when}.")
         case Broken(message, BrokenCause.CREDENTIALS):
-            return CredentialsError(message)
+            return CredentialsError(message.removesuffix(failure.remedy).rstrip(), failure.remedy)
         case Broken(message, cause) if cause in _NO_ANSWER:
             return UnreachableError(f"{what} {message}", "Check that the commons is up, and try again.")
         case Broken(message):

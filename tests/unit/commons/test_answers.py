@@ -118,6 +118,9 @@ def test_graphql() -> None:
     assert graphql_reply(_answer({"data": {}, "errors": ["Unauthorized query."]}, 403)) == Forbidden(
         "Unauthorized query."
     )
+    broken = graphql_reply(_answer({"errors": ["Syntax Error (1:3) Expected Name\n\n1: {a\n     ^\n", "two\nlines"]}))
+    assert isinstance(broken, Refused)
+    assert broken.message == "Syntax Error (1:3) Expected Name; two lines"
     odds: list[object] = [[], {"data": None}, {"data": []}, 7, "x", {}]
     for odd in odds:
         assert isinstance(graphql_reply(_answer(odd, 200)), Broken)
