@@ -16,7 +16,7 @@ import click
 
 from gen3sync.cli.ask import expect
 from gen3sync.cli.invocation import Invocation, json_option, verb
-from gen3sync.errors import CredentialsError, ExitCode, FolderError, Gen3SyncError, UsageError
+from gen3sync.errors import CredentialsError, ExitCode, FolderError, Gen3SyncError, NotFoundError, UsageError
 from gen3sync.names import Project, printable
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Found:
     writable: tuple[Project, ...]
     readable: tuple[Project, ...]
     problem: str = ""
+    nodes: tuple[str, ...] = ()
+    """Of the dictionary, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def init(
     """
     ask = not yes and sys.stdin.isatty() and not invocation.json
     credentials = _credentials(invocation, credentials, ask=ask)
-    found = _look(invocation, url, credentials)
+    found = _look(invocation, url, credentials, nodes)
+    _check_nodes(nodes, found.nodes)
     if folder is None:
         folder = (
             Path(click.prompt("Folder for outbox, inbox and state", default="gen3sync")) if ask else Path("gen3sync")
@@ -118,7 +121,7 @@ def _credentials(invocation: Invocation, given: Path | None, *, ask: bool) -> Pa
     return given
 
 
-def _look(invocation: Invocation, url: str | None, credentials: Path | None) -> Found:
+def _look(invocation: Invocation, url: str | None, credentials: Path | None, nodes: tuple[str, ...]) -> Found:
     """Asks the commons; what it does not answer is left for later and told."""
     from gen3sync.commons.connect import open_commons
 
@@ -126,7 +129,7 @@ def _look(invocation: Invocation, url: str | None, credentials: Path | None) -> 
     try:
         address = client.url
         try:
-            return _ask(client, address)
+            return _ask(client, address, nodes)
         except CredentialsError:
             raise
         except Gen3SyncError as error:
@@ -135,7 +138,9 @@ def _look(invocation: Invocation, url: str | None, credentials: Path | None) -> 
         client.close()
 
 
-def _ask(client: CommonsClient, address: str) -> Found:
+def _ask(client: CommonsClient, address: str, nodes: tuple[str, ...]) -> Found:
+    from gen3sync.records.dictionary import Dictionary
+
     client.tokens.token()
     user = expect(client.whoami(), "the user of the key")
     may = expect(client.permissions(), "what the key may do")
@@ -147,7 +152,17 @@ def _ask(client: CommonsClient, address: str) -> Found:
         user.username or user.email,
         tuple(project for project in sorted(projects) if may.may_submit(project)),
         tuple(project for project in sorted(projects) if may.may_read(project)),
+        nodes=Dictionary.from_json(expect(client.dictionary(), "the dictionary")).order if nodes else (),
     )
+
+
+def _check_nodes(wanted: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Raises NotFoundError for a node that the dictionary does not have; where none was read, `check` tells later."""
+    from gen3sync.cli.checks.nodes import hint_for
+
+    for pattern in wanted if known else ():
+        if (hint := hint_for(pattern, known)) is not None:
+            raise NotFoundError(f"The dictionary has no node {printable(pattern)!r}.", hint)
 
 
 def _check_duration(text: str) -> None:

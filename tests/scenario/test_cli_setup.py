@@ -61,6 +61,18 @@ def test_init_works_while_the_commons_is_away(key: Path, sandbox: Sandbox, tmp_p
     assert call("config", "show", "-c", tmp_path / "lab/gen3sync.toml").code == 0
 
 
+def test_init_knows_no_node_that_the_dictionary_does_not_have(key: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+    asked = ("init", "--credentials", key, "--folder", tmp_path / "lab", "--yes", "--node", "subject")
+    refused = call(*asked, "--node", "sampel")
+    assert refused.code == 66
+    assert "no node 'sampel'" in refused.err
+    assert "Did you mean 'sample'?" in refused.err
+    assert not (tmp_path / "lab").exists()
+    assert call(*asked, "--node", "sam*").code == 0
+    sandbox.stop()
+    assert call(*asked, "--node", "sampel", "--force").code == 0  # `check` tells later
+
+
 def test_init_without_a_key_says_where_to_make_one(tmp_path: Path) -> None:
     result = call("init", "--folder", tmp_path / "lab", "--yes")
     assert result.code == 77
@@ -95,6 +107,17 @@ def test_check_names_lost_permissions(config: Path, sandbox: Sandbox) -> None:
     result = call("check", "--json", "-c", config)
     assert result.code == 77
     assert "may not write to QA/two" in checked(result, "permissions")[0]
+
+
+def test_check_says_that_a_key_can_only_read(config: Path, sandbox: Sandbox) -> None:
+    for project in ("DEV-test", "DEV-closed", "QA-two"):
+        sandbox.deny(project, "create")
+    for folder in (config.parent / "outbox").glob("*/*"):
+        folder.rmdir()
+    result = call("check", "-c", config)
+    assert result.code == 0
+    assert "write no project: nothing can be sent with it" in " ".join(result.out.split())
+    assert result.out.endswith("nothing to mend, 1 to know of\n")
 
 
 def test_check_names_an_unknown_node(config: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gen3sync.cli.checks import Finding, Site, fail, ok
 from gen3sync.errors import ExitCode
@@ -18,10 +18,14 @@ def look(site: Site) -> Iterator[Finding]:
     yield ok(f"The dictionary has {len(dictionary.order)} nodes")
     for mirror in site.settings.inbox.mirror:
         for pattern in mirror.nodes:
-            if pattern.startswith("@") or fnmatch.filter(dictionary.order, pattern):
-                continue
-            close = difflib.get_close_matches(pattern, dictionary.order, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else "`gen3sync template NODE` shows what a node looks like."
-            yield fail(
-                f"A mirror asks for the node {pattern!r}, which the dictionary does not have.", hint, ExitCode.CONFIG
-            )
+            if (hint := hint_for(pattern, dictionary.order)) is not None:
+                said = f"A mirror asks for the node {pattern!r}, which the dictionary does not have."
+                yield fail(said, hint, ExitCode.CONFIG)
+
+
+def hint_for(pattern: str, known: Sequence[str]) -> str | None:
+    """What to do about a name or glob that means none of the `known` nodes; None where it means some."""
+    if pattern.startswith("@") or fnmatch.filter(known, pattern):
+        return None
+    close = difflib.get_close_matches(pattern, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else "`gen3sync template NODE` shows what a node looks like."

@@ -25,7 +25,13 @@ def look(site: Site) -> Iterator[Finding]:
     known = set(site.projects)
     writable = [project for project in site.projects if may.may_submit(project)]
     readable = [project for project in site.projects if may.may_read(project)]
-    yield ok(f"The key may write {_listed(writable)} and read {_listed(readable)}")
+    if writable:
+        yield ok(f"The key may write {_listed(writable)} and read {_listed(readable)}")
+    else:
+        yield warn(
+            f"The key may read {_listed(readable)} and write no project: nothing can be sent with it.",
+            f"For mirrors alone that is enough. To submit, create and update are needed. {_ASK}",
+        )
     for project in sorted(_routes(site)):
         if project not in known:
             yield fail(
