@@ -40,11 +40,15 @@ def daemon_alive(settings: Settings) -> bool:
 
 
 @contextmanager
-def own_rooms(invocation: Invocation, settings: Settings) -> Iterator[Rooms]:
-    """Rooms of this process, with the folders locked. Raises LockedError when another gen3sync works there."""
+def own_rooms(invocation: Invocation, settings: Settings, verb: str) -> Iterator[Rooms]:
+    """Rooms of this process, with the folders locked; status.json is mended at the end (`once` writes its own).
+
+    Raises LockedError when another gen3sync works there.
+    """
     from gen3sync import logs
     from gen3sync.daemon.compose import build
     from gen3sync.daemon.locks import FolderLocks, locked_folders
+    from gen3sync.daemon.passes import note_wish
 
     # The verb itself says how each file and mirror ended.
     logs.set_up("error", "human", invocation.env, colour=invocation.colour)
@@ -55,6 +59,8 @@ def own_rooms(invocation: Invocation, settings: Settings) -> Iterator[Rooms]:
             yield rooms
         finally:
             rooms.stop(30)
+            if verb != "once":
+                note_wish(rooms, pulled=verb == "pull")
             rooms.close()
 
 

@@ -22,13 +22,14 @@ _POOR = 10
 def once(invocation: Invocation) -> int:
     """Take everything in the outbox, send and prove it, then refresh every mirror.
 
-    Exit code: 0 all well, 1 something was refused, is parked or waits, 75 the commons does not answer.
+    Exit code: 0 all well, 1 something was refused, is parked or waits, or no mirror can be followed, 75 the commons
+    does not answer.
     """
     from gen3sync.daemon.passes import note_pass
 
     settings = invocation.settings()
     refuse_beside_daemon(settings, "once")
-    with own_rooms(invocation, settings) as rooms, progress(invocation, "one pass") as bar:
+    with own_rooms(invocation, settings, "once") as rooms, progress(invocation, "one pass") as bar:
         started = rooms.clock.now()
         result = rooms.once(bar.rows)
         rest = Rest(rooms.ledger, rooms.clock)

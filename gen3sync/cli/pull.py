@@ -42,7 +42,7 @@ def pull(invocation: Invocation, mirrors: Sequence[str], accept: bool, timeout: 
         with progress(invocation, "the daemon refreshes mirrors"):
             refreshes = order(settings, "pull", {"mirrors": list(mirrors), "accept": accept}, timeout)
     else:
-        with own_rooms(invocation, settings) as rooms, progress(invocation, "refreshing mirrors") as bar:
+        with own_rooms(invocation, settings, "pull") as rooms, progress(invocation, "refreshing mirrors") as bar:
             refreshes = rooms.pull(tuple(mirrors), accept=accept, told=bar.rows)
     return report(invocation, refreshes)
 

@@ -64,7 +64,7 @@ def push(
     _check(invocation, [project for _, project in wanted])
     if alive:
         return _through_daemon(invocation, settings, wanted, wait=wait, timeout=timeout)
-    with own_rooms(invocation, settings) as rooms, progress(invocation, "submitting") as bar:
+    with own_rooms(invocation, settings, "push") as rooms, progress(invocation, "submitting") as bar:
         rest = Rest(rooms.ledger, SystemClock(), timeout)
 
         def settled(drops: tuple[Drop, ...]) -> bool:

@@ -46,7 +46,7 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
             ids = order(settings, "retry", {"names": list(files), "erase": erase}, timeout)
             drops = _after(settings, ids, timeout, bar)
     else:
-        with own_rooms(invocation, settings) as rooms, progress(invocation, "looking again") as bar:
+        with own_rooms(invocation, settings, "retry") as rooms, progress(invocation, "looking again") as bar:
             rest = Rest(rooms.ledger, SystemClock(), timeout, only_look=True)
 
             def settled(drops: tuple[Drop, ...]) -> bool:

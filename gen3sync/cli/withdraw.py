@@ -44,7 +44,7 @@ def withdraw(invocation: Invocation, files: Sequence[str], timeout: float) -> in
             ids = order(settings, "withdraw", {"names": list(files)}, timeout)
             drops = _after(settings, ids, timeout)
     else:
-        with own_rooms(invocation, settings) as rooms, progress(invocation, "letting go"):
+        with own_rooms(invocation, settings, "withdraw") as rooms, progress(invocation, "letting go"):
             rest = Rest(rooms.ledger, SystemClock(), timeout, only_ends=True)
             drops = rooms.work(lambda: rooms.withdraw(tuple(files)), rest)
     if invocation.json:

@@ -174,6 +174,43 @@ def test_a_pushed_file_that_is_parked_is_withdrawn(lab: Lab, alive: AbstractCont
     assert title(lab) == "Title 3"
 
 
+def test_what_is_dealt_with_without_a_daemon_is_so_in_status(lab: Lab) -> None:
+    assert push(lab, "study.tsv", STUDIES)[0] == 0
+    assert lab.call("status").code == 2  # nobody has said a word that could be wrong now
+    head = STUDIES.splitlines(keepends=True)[0]
+    lab.drop("blank.tsv", head + "study\tS3\ttest\t\n")
+    lab.drop("lost.tsv", head + "study\tS4\ttest\t\n")
+    assert lab.call("once").code == 1
+    before = lab.status()
+    assert before is not None
+    assert "2 drops parked" in lab.call("status").out
+    assert lab.call("retry", "--erase", "blank.tsv").code == 0
+    assert "1 drop parked" in lab.call("status").out
+    assert lab.call("withdraw", "lost.tsv").code == 0
+    told = lab.call("status")
+    assert told.code == 0, told.out
+    after = lab.status()
+    assert after is not None
+    assert (after.written_at, after.daemon) == (before.written_at, before.daemon)  # it was no pass
+    assert (after.commons, after.key.user) == (before.commons, before.key.user)
+    ids = [record["id"] for record in lab.sandbox.records("DEV-test", "study")][:5]
+    lab.sandbox.delete("DEV-test", ids)
+    assert lab.call("pull", "DEV/test/study.tsv").code == 1
+    assert "1 mirror guarded" in lab.call("status").out
+
+
+def test_a_daemon_that_ended_stays_ended_in_status(lab: Lab) -> None:
+    with lab.daemon():
+        pass
+    path = lab.folder / "study.tsv"
+    path.write_text(STUDIES)
+    assert lab.call("push", path, "--to", "DEV/test").code == 0
+    told = lab.call("status")
+    assert told.code == 2
+    assert "the daemon was stopped" in told.out.lower()
+    assert "study.tsv" in told.out
+
+
 def test_withdrawing_as_data(lab: Lab) -> None:
     lab.sandbox.set_project("DEV-test", state="closed")
     assert push(lab, "study.tsv", STUDIES)[0] == 1
