@@ -199,13 +199,14 @@ class Rooms:
         well = (Verdict.LANDED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
         refused = any(drop.verdict not in well for drop in summary.ended)
         poor = any(refresh["outcome"] in ("guarded", "failed") for refresh in refreshes)
+        inbox = self.inbox.status()
+        poor = poor or bool(self.settings.inbox.mirror and not inbox.mirrors)
         if code is ExitCode.OK and (refused or poor or summary.waiting or summary.settling):
             code = ExitCode.DEGRADED
         if code is ExitCode.DEGRADED and self._silent():
             code = ExitCode.TEMPORARY
             problem = problem or f"the commons does not answer: {self._look.commons().problem}"
-        notes = self.inbox.status().problems
-        return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code, notes)
+        return Pass(summary.ended, summary.waiting, tuple(refreshes), problem, code, inbox.problems)
 
     def look_at_commons(self) -> None:
         """Whether it answers, for status and history."""

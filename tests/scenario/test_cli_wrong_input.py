@@ -104,6 +104,22 @@ def test_credentials_the_world_can_read(lab: Lab) -> None:
     a_sentence(lab.call("token"), 77, "chmod 600")
 
 
+def test_a_pass_without_a_key_says_what_to_do_in_a_line_of_its_own(lab: Lab) -> None:
+    (lab.folder / "key.json").unlink()
+    lab.config.write_text(lab.config.read_text().replace("[commons]", f'[commons]\nurl = "{lab.sandbox.url}"', 1))
+    what, remedy = lab.call("once").err.split("  try: ")
+    assert what.strip().endswith("does not exist.")
+    assert remedy.startswith("Put the JSON file")
+
+
+def test_a_pass_that_can_follow_no_mirror_does_not_end_well(lab: Lab) -> None:
+    lab.sandbox.deny("DEV-test", "read")
+    result = lab.call("once")
+    assert result.code == 1
+    assert "0 mirrors: Mirror 'mirror-1': the " in result.out
+    assert "no project this key may read" in result.out
+
+
 @pytest.mark.parametrize("verb", ["token", "check", "once"])
 def test_an_unreachable_commons(lab: Lab, verb: str) -> None:
     lab.sandbox.stop()
