@@ -14,6 +14,7 @@ _MOST = 16
 _FEW = 8
 _LONGEST = 2000
 _DAY = 86_400.0
+_FIRST = "First export"  # as inbox/outcomes.py says it
 _BAD = {"failed": 0, "guarded": 1, "stale": 2, "new": 3}
 
 
@@ -74,6 +75,9 @@ def _words(mirror: MirrorStatus, now: datetime) -> str:
         return f"{said}: {reason}" if said else reason
     if mirror.changed_at:
         ago = (now - moment(mirror.changed_at)).total_seconds()
+        if mirror.change.startswith(_FIRST):
+            words.append(f"first exported {span(ago)} ago")  # how many rows there are is said already
+            return ", ".join(words)
         what = f" ({printable(mirror.change, 80).rstrip('.')})" if mirror.change and ago < _DAY else ""
         words.append(f"changed {span(ago)} ago{what}")
     return ", ".join(words)

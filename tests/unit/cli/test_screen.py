@@ -9,6 +9,7 @@ import pytest
 from gen3sync.cli.screen import render
 from gen3sync.cli.words import width
 from gen3sync.health import judge
+from gen3sync.inbox.outcomes import what_changed
 from gen3sync.status import DropStatus, EndedStatus, EventStatus, MirrorStatus, NotifyStatus, RefusalStatus, Status
 from tests.unit.test_status import NOW, at, example, passed
 
@@ -166,6 +167,17 @@ def test_a_mirror_says_when_it_changed_and_what() -> None:
     mirror = replace(status.inbox.mirrors[0], changed_at=at(-3600), change="3 added, 1 changed.")
     text = screen(replace(status, inbox=replace(status.inbox, mirrors=(mirror,))))
     assert "changed 1 h ago (3 added, 1 changed)" in " ".join(text.split())
+
+
+def test_a_first_export_says_its_number_of_records_once() -> None:
+    """So each takes two lines, and not three."""
+    status = example()
+    said = what_changed(None, 30, first=True, dictionary=False)
+    mirror = replace(status.inbox.mirrors[0], node="sequencing_file", changed_at=at(-1200), change=said)
+    lines = screen(replace(status, inbox=replace(status.inbox, mirrors=(mirror, mirror)))).splitlines()
+    first, second = (number for number, line in enumerate(lines) if "sequencing_file" in line)
+    assert second - first == 2
+    assert "next in 1 min, first exported 20 min ago" in " ".join("".join(lines[first:second]).split())
 
 
 def test_mirrors_without_records_are_counted_where_there_are_only_such() -> None:
