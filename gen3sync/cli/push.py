@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from gen3sync.config import Settings
     from gen3sync.ledger import Drop, Ledger
 
-_COLOUR = {
+COLOUR = {
     "landed": "green",
     "partly": "yellow",
     "unverified": "yellow",
     "rejected": "red",
+    "superseded": "blue",
+    "withdrawn": "blue",
     "parked": "yellow",
     "waiting": "yellow",
 }
@@ -205,4 +207,4 @@ def _line(placed: Placed, drop: Drop | None) -> str:
     words = printable(drop.reason, 2000) or counts
     where = f" for {printable(drop.program)}/{printable(drop.project)}" if drop.program else ""
     receipt = f"\n           receipt: {printable(drop.receipt)}" if drop.receipt else ""
-    return f"{click.style(label.ljust(10), fg=_COLOUR.get(label))} {printable(placed.file)}{where}: {words}{receipt}"
+    return f"{click.style(label.ljust(10), fg=COLOUR.get(label))} {printable(placed.file)}{where}: {words}{receipt}"

@@ -6,10 +6,12 @@ from datetime import timedelta
 import click
 import pytest
 
+from gen3sync.cli import push
 from gen3sync.cli.screen import render
 from gen3sync.cli.words import width
 from gen3sync.health import judge
 from gen3sync.inbox.outcomes import what_changed
+from gen3sync.ledger import Verdict
 from gen3sync.status import DropStatus, EndedStatus, EventStatus, MirrorStatus, NotifyStatus, RefusalStatus, Status
 from tests.unit.test_status import NOW, at, example, passed
 
@@ -178,6 +180,16 @@ def test_a_first_export_says_its_number_of_records_once() -> None:
     first, second = (number for number, line in enumerate(lines) if "sequencing_file" in line)
     assert second - first == 2
     assert "next in 1 min, first exported 20 min ago" in " ".join("".join(lines[first:second]).split())
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_end_of_a_drop_has_a_colour(verdict: Verdict) -> None:
+    drop = EndedStatus(7, "DEV/test/a.tsv", "DEV-test", str(verdict), at(-60))
+    status = replace(example(), outbox=replace(example().outbox, ended=(drop,)))
+    [line] = [line for line in render(status, judge(status, NOW, alive=True), NOW).splitlines() if "test/a.tsv" in line]
+    assert click.unstyle(line).startswith(f"  {verdict}")
+    assert line.startswith("  \x1b[3")
+    assert str(verdict) in push.COLOUR
 
 
 def test_mirrors_without_records_are_counted_where_there_are_only_such() -> None:
