@@ -47,13 +47,13 @@ def own_rooms(invocation: Invocation, settings: Settings, verb: str) -> Iterator
     """
     from gen3sync import logs
     from gen3sync.daemon.compose import build
-    from gen3sync.daemon.locks import FolderLocks, locked_folders
+    from gen3sync.daemon.locks import FolderLocks, locked_folders, spare_folders
     from gen3sync.daemon.passes import note_wish
 
     # The verb itself says how each file and mirror ended.
     logs.set_up("error", "human", invocation.env, colour=invocation.colour)
     with FolderLocks() as locks:
-        locks.take(locked_folders(settings))
+        locks.take(locked_folders(settings), spare_folders(settings))
         rooms = build(settings, SystemClock(), invocation.env)
         try:
             yield rooms

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from gen3sync.config import Settings
-from gen3sync.files import FolderLock, folder_error
+from gen3sync.errors import FolderError
+from gen3sync.files import FolderLock, disk_refuses, folder_error
+
+log = logging.getLogger(__name__)
 
 
 def locked_folders(settings: Settings) -> tuple[Path, ...]:
     """Each folder once, in one order for everybody: two that start at once cannot each hold half."""
     return tuple(sorted({settings.state.path, settings.outbox.path, settings.inbox.path}))
+
+
+def spare_folders(settings: Settings) -> tuple[Path, ...]:
+    """What the rest can work without for a while: nothing goes into an inbox whose disk takes nothing."""
+    return tuple({settings.inbox.path} - {settings.state.path, settings.outbox.path})
 
 
 class FolderLocks:
@@ -21,10 +30,11 @@ class FolderLocks:
     def __init__(self) -> None:
         self._held: dict[Path, FolderLock] = {}
 
-    def take(self, folders: Iterable[Path]) -> tuple[Path, ...]:
+    def take(self, folders: Iterable[Path], spare: Iterable[Path] = ()) -> tuple[Path, ...]:
         """Takes what is not yet held, making folders that are missing; all or nothing. Returns what was taken.
 
-        Raises LockedError naming the other holder, or FolderError.
+        Those of `spare` whose disk takes no lock file count as `lost` until it does (`take_again`). Raises LockedError
+        naming the other holder, or FolderError.
         """
         taken: dict[Path, FolderLock] = {}
         try:
@@ -36,7 +46,12 @@ class FolderLocks:
                 except OSError as error:
                     raise folder_error(f"The folder {folder} cannot be made", error) from error
                 lock = FolderLock(folder)
-                lock.acquire()
+                try:
+                    lock.acquire()
+                except FolderError as error:
+                    if folder not in spare or not disk_refuses(error.__cause__):
+                        raise
+                    log.error("%s", error)  # noqa: TRY400 - a sentence
                 taken[folder] = lock
         except BaseException:
             for lock in taken.values():

@@ -28,7 +28,7 @@ from gen3sync.daemon.compose import Rooms, build
 from gen3sync.daemon.gather import gather
 from gen3sync.daemon.heartbeats import Heartbeats
 from gen3sync.daemon.line import status_line
-from gen3sync.daemon.locks import FolderLocks, locked_folders
+from gen3sync.daemon.locks import FolderLocks, locked_folders, spare_folders
 from gen3sync.daemon.orders import Orders
 from gen3sync.daemon.paper import write_status
 from gen3sync.daemon.port import MetricsPort
@@ -84,7 +84,7 @@ class Daemon:
         """Until a signal says stop. Raises Gen3SyncError when it cannot start."""
         settings = self._load()
         with self._locks, self._signals(), closing(self._port):
-            self._locks.take(locked_folders(settings))
+            self._locks.take(locked_folders(settings), spare_folders(settings))
             self._open(settings)
             try:
                 self._state = DaemonState.RUNNING
@@ -191,7 +191,7 @@ class Daemon:
         old = self._rooms.settings
         try:
             settings = self._load()
-            self._locks.take(locked_folders(settings))
+            self._locks.take(locked_folders(settings), spare_folders(settings))
         except Gen3SyncError as error:
             self._locks.keep_only(locked_folders(old))
             self._refused(error)

@@ -10,12 +10,12 @@ missing right; `folder_error` turns one into a sentence for people. Locks raise 
 - `beneath.py` `open_beneath`, `lstat_beneath`
 - `walking.py` `walk`
 - `moves.py`   `move`, `open_regular`, `read_regular`, `sha256_file`, `Fingerprint`
-- `kinds.py`   `filesystem_kind`, `FilesystemKind`, `folder_error`
+- `kinds.py`   `filesystem_kind`, `FilesystemKind`, `folder_error`, `disk_refuses`
 """
 
 from gen3sync.files.atomic import TEMPORARY_MARK, fsync_folder, remove_leftovers, write_atomic
 from gen3sync.files.beneath import lstat_beneath, open_beneath
-from gen3sync.files.kinds import FilesystemKind, filesystem_kind, folder_error
+from gen3sync.files.kinds import FilesystemKind, disk_refuses, filesystem_kind, folder_error
 from gen3sync.files.lock import LOCK_NAME, FolderLock, Holder, holder_of
 from gen3sync.files.moves import Fingerprint, move, open_regular, read_regular, sha256_file
 from gen3sync.files.paths import inside, safe_name, unique_path
@@ -29,6 +29,7 @@ __all__ = [
     "Fingerprint",
     "FolderLock",
     "Holder",
+    "disk_refuses",
     "filesystem_kind",
     "folder_error",
     "fsync_folder",

@@ -89,6 +89,13 @@ _SENTENCES = {
     errno.EMFILE: ("too many files are open", "Raise the limit of open files (LimitNOFILE= in the unit)."),
 }
 
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
+
+
+def disk_refuses(error: BaseException | None) -> bool:
+    """Whether the disk takes nothing at the moment, full or read-only; it may later, with nothing done to gen3sync."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
+
 
 def folder_error(what: str, error: OSError) -> FolderError:
     """`what` ("The receipt of case.tsv cannot be written") and the system's reason as a sentence with a remedy."""

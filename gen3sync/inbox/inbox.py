@@ -20,7 +20,6 @@ from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
 from gen3sync.errors import Gen3SyncError, NotFoundError
-from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.inbox import guards
 from gen3sync.inbox.decide import Round
 from gen3sync.inbox.detect import Why
@@ -29,6 +28,7 @@ from gen3sync.inbox.following import Following, Group
 from gen3sync.inbox.held import Holding
 from gen3sync.inbox.jobs import Jobs
 from gen3sync.inbox.knowing import address, may_query, version
+from gen3sync.inbox.marking import Marking
 from gen3sync.inbox.memory import Memory
 from gen3sync.inbox.plan import Mirror, select
 from gen3sync.inbox.proof import Prover, Told
@@ -67,13 +67,13 @@ class Inbox:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._ledger = ledger
         self._worker = worker
         self._stop = threading.Event()
         copies = settings.state.path / "mirrors"
         sweep(copies)
         self._memory = Memory(ledger, observer)
         self._folder = Folder(settings.inbox.path, address(client))
+        self._marking = Marking(self._folder, ledger)
         horizon = timedelta(seconds=settings.commons.horizon)
         prover = Prover(client, clock, settings.commons.deadline, self._stop.is_set)
         holding = Holding(copies)
@@ -151,7 +151,7 @@ class Inbox:
 
     def accept(self, name: str, progress: Told = lambda _node, _rows: None) -> tuple[Refresh, ...]:
         """Exports what `name` means once with the guards lifted. Raises as `run_once`."""
-        self._mark()
+        self._marking.mark()
         self._following.resolve()
         mirrors, _ = self._chosen([name])
         return self._run_projects(mirrors, Why.ASKED, progress, accept=True)
@@ -167,7 +167,9 @@ class Inbox:
     def status(self) -> InboxStatus:
         """How all mirrors are. Cheap; asks nobody."""
         next_runs = self._jobs.next_runs() if self._jobs is not None else {}
-        return inbox_status(self._folder.root, self._following, self._memory, next_runs, self._clock.now())
+        found = inbox_status(self._folder.root, self._following, self._memory, next_runs, self._clock.now())
+        problem = self._marking.problem
+        return replace(found, problems=(problem, *found.problems)) if problem else found
 
     def _chosen(self, names: Sequence[str] | None) -> tuple[tuple[Mirror, ...], bool]:
         every = self._following.every()
@@ -253,6 +255,8 @@ class Inbox:
             self._times = self._clock.now(), now
             log.warning("the clock jumped", extra={"seconds": round(drift)})
             self._jobs.again(self._following.groups())
+        if self._marking.again() and self._jobs is not None:
+            self._jobs.again(self._following.groups())
         if self._resolved is None or now - self._resolved >= _RESOLVE_EVERY:
             self._resolved = now
             self._resolve()
@@ -276,16 +280,4 @@ class Inbox:
         self._memory.tell(EventLevel.ERROR, "inbox", text)
 
     def _open_folder(self) -> None:
-        """Marks an inbox that is new; one that has lost its marker is left alone."""
-        note = f"inbox:marked:{self._folder.root}"
-        if self._folder.mounted:
-            remove_leftovers(self._folder.root)
-        if self._folder.mounted or not self._ledger.notes.get(note):
-            self._mark()
-
-    def _mark(self) -> None:
-        try:
-            self._folder.mark()
-        except OSError as error:
-            raise folder_error(f"The inbox {self._folder.root} cannot be used", error) from error
-        self._ledger.notes.set(f"inbox:marked:{self._folder.root}", True)
+        self._marking.open()

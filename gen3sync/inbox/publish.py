@@ -23,7 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
-from gen3sync.files import Fingerprint, inside, open_regular, sha256_file, unique_path, write_atomic
+from gen3sync.files import Fingerprint, disk_refuses, inside, open_regular, sha256_file, unique_path, write_atomic
 from gen3sync.inbox.index import Entry, read_index, write_index
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.render import Rendered
@@ -66,12 +66,20 @@ class Folder:
         self._lock = threading.Lock()
         self._checked: dict[str, datetime] = {}
         self._seen: dict[str, tuple[Fingerprint, str]] = {}
+        self.refused: OSError | None = None
+        """Why a new inbox could not be marked yet: its disk takes nothing."""
 
     def mark(self) -> None:
         """Leaves the marker, making the folder where it is missing. Raises OSError."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        if not (self.root / MARKER).exists():
-            write_atomic(self.root / MARKER, _MARKER_TEXT, mode=0o644)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            if not (self.root / MARKER).exists():
+                write_atomic(self.root / MARKER, _MARKER_TEXT, mode=0o644)
+        except OSError as error:
+            if self.refused is not None or disk_refuses(error):
+                self.refused = error
+            raise
+        self.refused = None
 
     @property
     def mounted(self) -> bool:

@@ -182,6 +182,9 @@ class Refresher:
         return None, None
 
     def _opened(self, task: Task, started: datetime) -> Work:
+        if self._folder.refused is not None:
+            told = folder_error(f"{task.project}/{task.node} cannot be mirrored", self._folder.refused)
+            raise NotDoneError(Outcome.FAILED, str(told))
         if not self._folder.mounted:
             raise NotDoneError(Outcome.GUARDED, str(guards.unmounted(self._folder.root)))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import threading
@@ -14,6 +15,8 @@ import pytest
 
 from gen3sync.clock import SystemClock
 from gen3sync.daemon import heartbeats, loop
+from gen3sync.files import write_atomic
+from gen3sync.inbox import publish
 from gen3sync.ledger import open_ledger
 from gen3sync.outbox.watch import Watch
 from gen3sync.sandbox.sandbox import Sandbox
@@ -221,6 +224,29 @@ def test_a_dead_thread_of_the_watch_is_replaced_and_told(lab: Lab, kill: Callabl
         assert problem(lab) == ""
         lab.drop("study.tsv", STUDY.format("HEARD"))
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
+
+
+def test_a_full_disk_of_a_new_inbox_holds_up_no_drop(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
+    monkeypatch.setattr("gen3sync.inbox.inbox._TURN", 0.1)
+    full = [True]
+
+    def write(*args: Any, **keywords: Any) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(*args, **keywords)
+
+    monkeypatch.setattr(publish, "write_atomic", write)
+    with lab.daemon():
+        lab.drop("study.tsv", STUDY.format("S1"))
+        until(lambda: lab.receipt("study.tsv"))
+        until(lambda: "cannot be used: the disk is full. Make room there" in lab.call("status").out.replace("\n ", ""))
+        full[0] = False
+        until(lambda: (lab.folder / "inbox/.gen3sync-inbox").exists())
+        assert lab.call("pull").code == 0  # or wait five minutes, as after any failure
+        assert (lab.inbox / "study.tsv").exists()
+        until(lambda: "the disk is full" not in lab.call("status").out.partition("Lately")[0])
 
 
 def test_an_inbox_unmounted_and_mounted_again(lab: Lab) -> None:

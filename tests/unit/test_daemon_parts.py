@@ -17,6 +17,7 @@ from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks
 from gen3sync.daemon.paper import write_status
 from gen3sync.errors import FolderError, LockedError
+from gen3sync.files import FolderLock, folder_error
 from gen3sync.health import judge
 from gen3sync.ledger import EventLevel, open_ledger
 from gen3sync.status import moment, read_status
@@ -101,6 +102,40 @@ def test_a_folder_made_again_may_have_another_master_by_now(tmp_path: Path) -> N
         other.take([outbox])
         with pytest.raises(LockedError, match="Another gen3sync"):
             locks.take_again(outbox)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+def test_a_disk_that_takes_no_lock_file_holds_up_only_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    errors = {inbox: number}
+    real = FolderLock._open
+
+    def open_lock(lock: FolderLock) -> int:
+        if failed := errors.get(lock.folder):
+            error = OSError(failed, os.strerror(failed))
+            raise folder_error(f"The folder {lock.folder} cannot be locked", error) from error
+        return real(lock)
+
+    monkeypatch.setattr(FolderLock, "_open", open_lock)
+    with FolderLocks() as locks, FolderLocks() as other:
+        with pytest.raises(FolderError):
+            other.take([inbox, outbox])
+        locks.take([inbox, outbox], [inbox])
+        assert locks.lost() == (inbox,)
+        with pytest.raises(FolderError):
+            locks.take_again(inbox)
+        with pytest.raises(LockedError):
+            other.take([outbox])
+        errors.clear()
+        assert locks.take_again(inbox)
+        assert locks.lost() == ()
+        with pytest.raises(LockedError):
+            other.take([inbox])
+        errors[inbox] = errno.EACCES
+        with pytest.raises(FolderError), FolderLocks() as third:  # a person's business: told at the start
+            third.take([inbox], [inbox])
 
 
 def test_a_status_that_cannot_be_written_is_told_elsewhere(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.daemon.locks import FolderLocks, locked_folders
-from gen3sync.errors import LockedError
+from gen3sync.errors import FolderError, LockedError
 from gen3sync.files import atomic
 from gen3sync.ledger import Outcome
 from tests.scenario.inbox_house import House, study
@@ -139,6 +139,26 @@ def test_no_file_can_be_written_at_the_first_start(tmp_path: Path) -> None:
         assert "leads out of the inbox" in h.look()[FILE].reason
         assert not list((tmp_path / "away").iterdir())
         (tmp_path / "inbox/DEV").unlink()
+        fresh(h)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_a_new_inbox_takes_nothing_yet(tmp_path: Path, number: int) -> None:
+    with mirrored(tmp_path) as h:
+        study(h.sandbox, "ST-1")
+        with failing(h, "created", 1, number):
+            for _again in range(2):
+                assert f"DEV/test/study cannot be mirrored: {ERRORS[number]}" in h.look()[FILE].reason
+                assert f"cannot be used: {ERRORS[number]}" in str(read(h).reasons)
+        assert not list((tmp_path / "inbox").iterdir())
+        fresh(h)
+        assert h.ledger.notes.get(f"inbox:marked:{tmp_path / 'inbox'}")
+
+
+def test_a_new_inbox_that_only_a_person_can_put_right_is_refused(tmp_path: Path) -> None:
+    with mirrored(tmp_path) as h:
+        with failing(h, "created", 1, errno.EACCES), pytest.raises(FolderError, match="permission denied"):
+            h.look()
         fresh(h)
 
 
