@@ -80,13 +80,16 @@ def stage() -> Status:
             # Half of the samples are gone from the commons: the mirror keeps them until a person agrees.
             sandbox.delete("DEV-test", [str(record["id"]) for record in sandbox.records("DEV-test", "sample")[2:]])
             until(lambda: _outcome(lab, "sample") == "guarded", SECONDS)
-            # The first request of a large file is let through, the next one takes its time.
+            # The first requests of a large file are let through (they are proven together), the next takes its time.
             first = sandbox.faults.hold("started", method="PUT", path="/submission/DEV/test$")
             lab.drop("visit.tsv", _visits())
             first.wait_reached(1, SECONDS)
-            with sandbox.faults.hold("started", times=None, method="PUT", path="/submission/DEV/test$") as second:
-                first.release()
-                second.wait_reached(1, SECONDS)
+            second = sandbox.faults.hold("started", method="PUT", path="/submission/DEV/test$")
+            first.release()
+            second.wait_reached(1, SECONDS)
+            with sandbox.faults.hold("started", times=None, method="PUT", path="/submission/DEV/test$") as third:
+                second.release()
+                third.wait_reached(1, SECONDS)
                 until(lambda: any(drop.state == "sending" and drop.done for drop in lab.open), SECONDS)
                 found = lab.status()
             assert found is not None
