@@ -22,6 +22,8 @@ KEY_DAYS = (7, 3, 1)
 """Days before a key's end at which it is told; 0, when it has ended, as well."""
 SILENT = 900.0
 """Seconds a commons may stay silent before anybody is told: it is restarted now and then."""
+UNMADE = 3600.0
+"""Seconds a mirror that was never made may fail, while the commons answers, before anybody is told."""
 _VERDICTS = frozenset({"landed", "partly", "rejected", "superseded", "withdrawn", "unverified"})
 _REFUSED = frozenset({"partly", "rejected", "unverified"})
 _LONGEST = 1000
@@ -50,7 +52,9 @@ class Seen:
     """Number of the drop, and of its reason what makes it another one."""
     projects: tuple[str, ...] = ()
     mirrors: Mapping[str, str] = field(default_factory=dict)
-    """`guarded` or `stale`, by file."""
+    """`guarded`, `stale` or `unmade`, by file."""
+    failing: Mapping[str, str] = field(default_factory=dict)
+    """Since when one that was never made has been seen to fail, by file."""
     unknown: tuple[str, ...] = ()
     """What keeps mirrors from being known."""
     key: str | None = None
@@ -80,7 +84,7 @@ def news(before: Seen, after: Status, events: Sequence[Event], now: datetime) ->
         (list(_refused(after, events)), {}),
         (parked, {"parked": told}),
         _projects(before, after),
-        _mirrors(before, after),
+        _mirrors(before, after, now),
         _key(before, after, now),
         _daemon(before, after, events),
         _commons(before, after, now),
@@ -168,38 +172,58 @@ def _projects(before: Seen, after: Status) -> _Part:
     return notices, {"projects": tuple(now)}
 
 
-def _mirrors(before: Seen, after: Status) -> _Part:
+def _mirrors(before: Seen, after: Status, now: datetime) -> _Part:
     told: dict[str, str] = {}
+    failing = _failing(before.failing, after, now)
     notices = []
     for mirror in after.inbox.mirrors:
-        was, state = before.mirrors.get(mirror.mirror, ""), _condition(mirror)
+        was, since = before.mirrors.get(mirror.mirror, ""), failing.get(mirror.mirror)
+        state = _condition(mirror, since, now)
         if state and state != was:
-            notices.append(Notice(News.MIRRORS, _of_mirror(mirror, state), about=mirror.mirror))
+            notices.append(Notice(News.MIRRORS, _of_mirror(mirror, state, since), about=mirror.mirror))
         elif was and not state and mirror.outcome in ("updated", "unchanged"):
             name = printable(f"{mirror.project} {mirror.node}")
-            notices.append(Notice(News.MIRRORS, f"The mirror {name} is current again.", good=True, about=mirror.mirror))
+            said = f"The mirror {name} is {'there now' if was == 'unmade' else 'current again'}."
+            notices.append(Notice(News.MIRRORS, said, good=True, about=mirror.mirror))
             was = ""
         if state or was:
             told[mirror.mirror] = state or was
     fresh = [text for text in after.inbox.problems if text not in before.unknown]
     notices += [Notice(News.MIRRORS, printable(text, _LONGEST)) for text in fresh]
-    return notices, {"mirrors": told, "unknown": after.inbox.problems}
+    return notices, {"mirrors": told, "failing": failing, "unknown": after.inbox.problems}
 
 
-def _condition(mirror: MirrorStatus) -> str:
+def _failing(before: Mapping[str, str], after: Status, now: datetime) -> dict[str, str]:
+    """Mirrors that were never made and fail, and since when; of a clock that was set back, since now."""
+    # Without a commons or a key all of them fail, which is told once, as what it is.
+    if after.commons.reachable is False or after.key.problem:
+        return {}
+    unmade = [each.mirror for each in after.inbox.mirrors if each.outcome == "failed" and not each.checked_at]
+    return {name: min(moment(before[name]) if name in before else now, now).isoformat() for name in unmade}
+
+
+def _condition(mirror: MirrorStatus, failing: str | None, now: datetime) -> str:
     if mirror.outcome == "guarded":
         return "guarded"
-    # One that was never there is on its way, or failed, which its project's or the commons' trouble tells.
+    if failing:
+        return "unmade" if (now - moment(failing)).total_seconds() >= UNMADE else ""
+    # Any other that was never there is on its way.
     return "stale" if mirror.stale and mirror.checked_at else ""
 
 
-def _of_mirror(mirror: MirrorStatus, state: str) -> str:
+def _of_mirror(mirror: MirrorStatus, state: str, failing: str | None) -> str:
     name = printable(f"{mirror.project} {mirror.node}")
     if state == "guarded":
         return f"The mirror {name} is held back: {printable(mirror.reason, _LONGEST)}"
-    since = moment(mirror.checked_at).strftime("%Y-%m-%d %H:%M UTC") if mirror.checked_at else "long ago"
     why = f": {printable(mirror.reason, _LONGEST)}" if mirror.outcome == "failed" and mirror.reason else "."
+    if state == "unmade" and failing:
+        return f"The mirror {name} was never made, and has failed since {_minute(failing)}{why}"
+    since = _minute(mirror.checked_at) if mirror.checked_at else "long ago"
     return f"The mirror {name} shows what was true at {since}, which is too long ago{why}"
+
+
+def _minute(at: str) -> str:
+    return f"{moment(at):%Y-%m-%d %H:%M UTC}"
 
 
 def _key(before: Seen, after: Status, now: datetime) -> _Part:

@@ -128,6 +128,47 @@ def test_a_failed_mirror_is_news_only_when_it_is_too_old() -> None:
     assert [n.good for n in hear(mirrored("unchanged"))] == [True]
 
 
+def unmade(**commons: object) -> Status:
+    status = mirrored("failed", stale=True, checked=None)
+    return replace(status, commons=replace(status.commons, **commons))  # type: ignore[arg-type]
+
+
+def test_a_mirror_that_was_never_made_is_told_once_after_an_hour_of_failing() -> None:
+    hear = Reader()
+    assert hear(unmade()) == []
+    assert hear(unmade(), now=NOW + timedelta(minutes=59)) == []
+    (notice,) = hear(unmade(), now=NOW + timedelta(minutes=60))
+    assert notice.text == "The mirror DEV/test case was never made, and has failed since 2026-05-04 10:00 UTC: so it is"
+    assert hear(unmade(), now=NOW + timedelta(days=3)) == []
+    (over,) = hear(mirrored("updated"), now=NOW + timedelta(days=4))
+    assert (over.text, over.good) == ("The mirror DEV/test case is there now.", True)
+    assert hear.seen.failing == {}
+
+
+def test_a_mirror_that_was_never_made_is_not_told_for_a_commons_that_is_away() -> None:
+    hear = Reader()
+    hear(unmade(reachable=True))
+    away = unmade(reachable=False, since=None)
+    assert hear(away, now=NOW + timedelta(hours=2)) == []
+    assert hear(unmade(reachable=True), now=NOW + timedelta(hours=3)) == []
+    assert len(hear(unmade(reachable=True), now=NOW + timedelta(hours=4))) == 1
+    assert hear(away, now=NOW + timedelta(hours=5)) == []
+    assert [hear(unmade(reachable=True), now=NOW + timedelta(hours=hours)) for hours in (6, 8)] == [[], []]
+
+
+def test_a_clock_set_back_does_not_put_off_a_mirror_that_was_never_made() -> None:
+    hear = Reader()
+    hear(unmade(), now=NOW + timedelta(days=30))
+    assert hear(unmade()) == []
+    assert len(hear(unmade(), now=NOW + timedelta(hours=1))) == 1
+
+
+def test_a_mirror_that_was_never_tried_is_on_its_way() -> None:
+    hear = Reader()
+    for hours in (0, 5):
+        assert hear(mirrored("never", stale=True, checked=None), now=NOW + timedelta(hours=hours)) == []
+
+
 def test_a_mirror_taken_out_of_the_configuration_is_forgotten() -> None:
     hear = Reader()
     hear(mirrored("guarded"))
