@@ -27,7 +27,7 @@ from gen3sync.files import Fingerprint, disk_refuses, inside, open_regular, sha2
 from gen3sync.inbox.index import Entry, read_index, write_index
 from gen3sync.inbox.plan import Mirror
 from gen3sync.inbox.render import Rendered
-from gen3sync.inbox.versions import keep_version, prune
+from gen3sync.inbox.versions import Pruning, keep_version, prune
 
 MARKER = ".gen3sync-inbox"
 _MARKER_TEXT = b"gen3sync mirrors a Gen3 data commons into this folder. Without this file it writes nothing here.\n"
@@ -66,6 +66,7 @@ class Folder:
         self._lock = threading.Lock()
         self._checked: dict[str, datetime] = {}
         self._seen: dict[str, tuple[Fingerprint, str]] = {}
+        self._pruning = Pruning()
         self.refused: OSError | None = None
         """Why a new inbox could not be marked yet: its disk takes nothing."""
 
@@ -118,6 +119,12 @@ class Folder:
         if not inside(self.root, path.parent):
             raise OSError(errno.EXDEV, "its folder is a link that leads out of the inbox", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
+        with self._pruning.replacing(path):
+            return self._put(path, mirror, made, entry, previous, at)
+
+    def _put(
+        self, path: Path, mirror: Mirror, made: Rendered, entry: Entry, previous: str | None, at: datetime
+    ) -> Published:
         standing = self.standing(mirror, previous)
         # A patched text that says something else need not be hashed to know it: that is done while it is written.
         anew = made.patched is not None and not made.patched.same and standing is Standing.INTACT
@@ -145,6 +152,8 @@ class Folder:
         if made.notes is None:
             beside.unlink(missing_ok=True)  # … and no longer once it says all; a kill may have come between
         self._note(path, lambda _: replace(entry, sha256=made.text.sha256))
+        if not (written and mirror.keep):
+            self._pruning.prune(path, mirror.keep, at)
         return Published(written, kept)
 
     def open_intact(self, mirror: Mirror, sha256: str) -> tuple[BinaryIO, BinaryIO | None] | None:
@@ -180,7 +189,7 @@ class Folder:
                 self._seen[mirror.name] = (now, sha256)
 
     def checked(self, mirrors: Sequence[tuple[Mirror, str]], at: datetime) -> None:
-        """Moves `checked_at` of unchanged mirrors, at most once in INDEX_EVERY. Raises OSError."""
+        """Moves `checked_at` of unchanged mirrors, at most once in INDEX_EVERY; prunes theirs. Raises OSError."""
         with self._lock:
             due = [
                 (self.path(mirror), signature)
@@ -196,6 +205,10 @@ class Folder:
                         moved = replace(entry, checked_at=at.isoformat(), signature=signature, followed=True)
                         entries[path.name] = moved
                 write_index(folder, self._commons, entries)
+        for mirror, _ in mirrors:
+            path = self.path(mirror)
+            if self._pruning.due(path, mirror.keep, at) and self.mounted and inside(self.root, path.parent):
+                self._pruning.prune(path, mirror.keep, at)
 
     def unfollow(self, name: str) -> bool:
         """Marks a mirror that is no longer asked for; its file stays. Whether it was followed. Raises OSError."""

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import shutil
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gen3sync.config.values import Keep
-from gen3sync.files import sha256_file
+from gen3sync.files import folder_error, sha256_file
+
+log = logging.getLogger(__name__)
 
 FOLDER = ".versions"
+# How often versions of a file that is not replaced are looked at; a mirror may be checked every few seconds.
+PRUNE_EVERY = timedelta(hours=1)
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z(\.|$)")
 
 
@@ -63,6 +69,36 @@ def prune(path: Path, keep: Keep, now: datetime) -> None:
     if gone and len(gone) == len(every):
         with contextlib.suppress(OSError):
             folder_of(path).rmdir()
+
+
+class Pruning:
+    """Prunes the versions of files that are not replaced: now and then, and when `keep` is another. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Path, threading.RLock] = {}
+        self._done: dict[Path, tuple[Keep, datetime]] = {}
+
+    def replacing(self, path: Path) -> threading.RLock:
+        """To be held while the file at `path` is replaced: until then its newest version looks as old as the file."""
+        return self._locks.setdefault(path, threading.RLock())
+
+    def due(self, path: Path, keep: Keep, now: datetime) -> bool:
+        """Whether it is time: at most once in PRUNE_EVERY for one `keep`. Asks nothing of the disk."""
+        before = self._done.get(path)
+        return before is None or before[0] != keep or not timedelta() <= now - before[1] < PRUNE_EVERY
+
+    def prune(self, path: Path, keep: Keep, now: datetime) -> None:
+        """Where it is due. What cannot be removed is told and left for the next time."""
+        lock = self.replacing(path)
+        if not self.due(path, keep, now) or not lock.acquire(blocking=False):
+            return
+        try:
+            self._done[path] = keep, now
+            prune(path, keep, now)
+        except OSError as error:
+            log.warning("%s", folder_error(f"Old versions in {folder_of(path)} cannot be removed", error))
+        finally:
+            lock.release()
 
 
 def versions(path: Path) -> list[Path]:

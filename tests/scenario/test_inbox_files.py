@@ -80,6 +80,38 @@ def test_earlier_versions_stay_as_long_as_they_are_to(tmp_path: Path) -> None:
         assert "edited here\n" not in [path.read_text() for path in folder.iterdir()]
 
 
+def test_earlier_versions_go_though_the_mirror_stays_as_it_is(tmp_path: Path) -> None:
+    with house(tmp_path, mirror=one(keep="1d")) as h:
+
+        def versions() -> int:
+            return len(list((tmp_path / "inbox/DEV/test/.versions").glob("study.tsv/*")))
+
+        def kept_two() -> None:
+            for _ in range(2):
+                study(h.sandbox, "ST-1", title=f"version {h.clock.now()}")
+                after(h)
+                h.look()
+
+        def quiet(hours: float) -> None:
+            after(h, hours * 3600)
+            assert h.look()[FILE].outcome is not Outcome.FAILED
+
+        study(h.sandbox, "ST-1", title="first")
+        h.look()
+        kept_two()
+        text = h.text(FILE)
+        quiet(hours=23)
+        assert versions() == 2
+        quiet(hours=2)
+        assert (versions(), h.text(FILE)) == (0, text)
+        kept_two()
+        assert versions() == 2
+        text = h.text(FILE)
+        chosen_anew(h, one(keep=0))
+        quiet(hours=0.1)
+        assert (versions(), h.text(FILE)) == (0, text)
+
+
 def test_changes_are_told_for_scripts(tmp_path: Path) -> None:
     with house(tmp_path, mirror=[*one(), *one(format="json")], full_every="30d") as h:
         study(h.sandbox, "ST-1", "ST-2", title="old")
