@@ -129,6 +129,23 @@ def test_check_names_an_unknown_node(config: Path) -> None:
     assert remedy == "Did you mean 'sample'?"
 
 
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        ("@clincal", "Did you mean '@clinical'?"),
+        ("@zzz*", "It has @administrative, @biospecimen, @clinical, @data_file."),
+    ],
+)
+def test_check_names_an_unknown_category(config: Path, asked: str, remedy: str) -> None:
+    config.write_text(config.read_text().replace('nodes = ["*"]', f'nodes = ["@clin*", "@biospecimen", "{asked}"]'))
+    result = call("check", "--json", "-c", config)
+    assert result.code == 78
+    assert checked(result, "nodes") == (
+        f"A mirror asks for the category {asked!r}, which the dictionary does not have.",
+        remedy,
+    )
+
+
 def test_check_names_a_clock_that_is_wrong(config: Path, sandbox: Sandbox) -> None:
     sandbox.set_clock_offset(1800)
     result = call("check", "--json", "-c", config)
