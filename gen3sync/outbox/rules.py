@@ -13,6 +13,7 @@ RULES = {
     ProblemKind.CELL_TOO_LONG: "A cell is longer than the commons reads",
     ProblemKind.LINE_SEPARATOR: "A cell holds a character that the commons takes for a line end",
     ProblemKind.TWIN: "The record stands in the file more than once with different content",
+    ProblemKind.SAME_ID: "Different records of the file name the same `id`",
     ProblemKind.OTHER_PROJECT: "`project_id` names another project than the one that the file goes to",
     ProblemKind.TWO_PARENTS: "The row names several parents where there is one",
     ProblemKind.OTHER_ID: "`id` and `submitter_id` contradict what the commons holds",

@@ -37,6 +37,13 @@ class JsonRows:
         good = isinstance(node, str) and isinstance(submitter_id, str) and node and submitter_id
         return (str(node), str(submitter_id)) if good else None
 
+    def record_id(self, record: JsonRecord) -> str | None:
+        """The value of `id`, where it is given."""
+        if not isinstance(record.value, dict):
+            return None
+        value = next((value for key, value in record.value.items() if key.lstrip("*") == "id"), None)
+        return value if isinstance(value, str) and value else None
+
     def content(self, record: JsonRecord) -> int:
         """Equal for records written alike."""
         return hash(record.raw)

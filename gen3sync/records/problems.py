@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     UNKNOWN_TYPE = "unknown_type"
     MISSING_SUBMITTER_ID = "missing_submitter_id"
     TWIN = "twin"
+    SAME_ID = "same_id"
     OTHER_PROJECT = "other_project"
     UNKNOWN_COLUMN = "unknown_column"
     NOT_FINITE = "not_finite"

@@ -52,3 +52,14 @@ def twin(submitter_id: str, others: tuple[int, ...], line: int) -> Problem:
     )
     remedy = "Keep one of them, or give them different ids."
     return Problem(ProblemKind.TWIN, text, remedy, line, "submitter_id")
+
+
+def same_id(record_id: str, others: tuple[int, ...], line: int) -> Problem:
+    *first, last = (str(one) for one in sorted({*others, line}))  # JSON may hold all records on one line
+    where = f"lines {', '.join(first)} and {last}" if first else f"line {last}"
+    text = (
+        f"The rows on {where} name the same `id` '{printable(record_id, 80)}', but are different records; the commons "
+        "would say 200 and store nothing."
+    )
+    remedy = "Leave `id` blank in all of them but the one whose it is: the commons gives new records ids itself."
+    return Problem(ProblemKind.SAME_ID, text, remedy, line, "id")

@@ -20,7 +20,7 @@ from gen3sync.records.header import OURS, Header, read_header
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
 from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
-from gen3sync.records.rowchecks import twin
+from gen3sync.records.rowchecks import same_id, twin
 from gen3sync.records.rows import BadRow, Form, Row
 from gen3sync.records.source import MAX_UNPACKED, Source, form_of
 from gen3sync.records.textrows import TextRows
@@ -44,6 +44,7 @@ class Table:
     _dictionary: Dictionary
     _project: Project | None
     _twins: Twins
+    _ids: Twins
     _file_mends: tuple[Mend, ...]
     _last_line: int
     _row_mends: Mends = field(default_factory=Mends)
@@ -61,23 +62,29 @@ class Table:
             built = builder.build(record)  # type: ignore[arg-type]
             if built is not None:
                 number += 1
-                checked = self._check_twins(built, number)
+                checked = self._check_twins(built, number, builder.record_id(record))  # type: ignore[arg-type]
                 if checked is not None:
                     yield checked
 
-    def _check_twins(self, row: Row | BadRow, number: int) -> Row | BadRow | None:
+    def _check_twins(self, row: Row | BadRow, number: int, record_id: str | None) -> Row | BadRow | None:
         if not row.node or not row.submitter_id:
             return row
+        problems: list[Problem] = []
+        if record_id is not None:
+            known, others = self._ids.look(("", record_id), row.line, number)
+            if known is Seen.TWIN:
+                problems.append(same_id(record_id, others, row.line))
         seen, others = self._twins.look((row.node, pg_lower(row.submitter_id)), row.line, number)
-        if seen is Seen.REPEATED and isinstance(row, Row):
+        if seen is Seen.REPEATED and isinstance(row, Row) and not problems:
             text = "A row that stands in the file twice, word for word, is sent once."
             self._row_mends.add(MendKind.REPEATED_ROW, text, row.line, rows=1)
             return None
-        if seen is not Seen.TWIN:
+        if seen is Seen.TWIN:
+            problems.insert(0, twin(row.submitter_id, others, row.line))
+        if not problems:
             return row
-        problem = twin(row.submitter_id, others, row.line)
         earlier = row.problems if isinstance(row, BadRow) else ()
-        return BadRow(row.line, row.end_line, row.raw, (*earlier, problem), row.node, row.submitter_id)
+        return BadRow(row.line, row.end_line, row.raw, (*earlier, *problems), row.node, row.submitter_id)
 
 
 def open_table(
@@ -116,7 +123,7 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     if form.delimited:
         header = _header(source, form, mends)
     builder = _builder(form, header, dictionary, project, Mends(), 0)
-    twins = Twins()
+    twins, ids = Twins(), Twins()
     count = last_line = 0
     ends: set[str] = set()
     for record in _records(source, form, header, ends):
@@ -126,8 +133,13 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         last_line = record.line
         key = builder.key(record)  # type: ignore[arg-type]
         if key is not None:
-            twins.add((key[0], pg_lower(key[1])), builder.content(record), record.line, count)  # type: ignore[arg-type]
+            key = (key[0], pg_lower(key[1]))
+            twins.add(key, builder.content(record), record.line, count)  # type: ignore[arg-type]
+            record_id = builder.record_id(record)  # type: ignore[arg-type]
+            if record_id is not None:
+                ids.add(("", record_id), hash(key), record.line, count)
     twins.release()
+    ids.release()
     if not count:
         kind, text = (
             (ProblemKind.HEADER_ONLY, "The file has a header and no rows.")
@@ -139,7 +151,8 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         shown = ", ".join({"\r\n": "CRLF", "\r": "CR", "\n": "LF"}[end] for end in sorted(ends - {"\n"}))
         mends.add(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF")
     columns = tuple(one for one in header.names if one not in OURS) if header else ()
-    return Table(source.name, form, columns, count, header, source, dictionary, project, twins, mends.all(), last_line)
+    mended = mends.all()
+    return Table(source.name, form, columns, count, header, source, dictionary, project, twins, ids, mended, last_line)
 
 
 def _header(source: Source, form: Form, mends: Mends) -> Header:

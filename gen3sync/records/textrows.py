@@ -49,6 +49,7 @@ class TextRows:
         self._last_line = last_line
         self._type = header.place("type")
         self._id = header.place("submitter_id")
+        self._record_id = header.place("id") if "id" in header.names else None
         self._plans: dict[str, tuple[tuple[int, str, _Use], ...]] = {}
 
     def key(self, record: TextRecord) -> tuple[str, str] | None:
@@ -57,6 +58,13 @@ class TextRows:
             return None
         node, submitter_id = record.cells[self._type].strip(), record.cells[self._id].strip()
         return (node, submitter_id) if node and submitter_id else None
+
+    def record_id(self, record: TextRecord) -> str | None:
+        """The cell `id`, where it is given."""
+        if self._record_id is None or len(record.cells) <= self._record_id:
+            return None
+        value = record.cells[self._record_id].strip()
+        return None if is_blank(value) else value
 
     def content(self, record: TextRecord) -> int:
         """Equal for records that say the same, whatever our own columns say."""

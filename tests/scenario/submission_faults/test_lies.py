@@ -22,6 +22,20 @@ def test_twins_by_letter_case_in_one_file(story: Story) -> None:
     story.whole(*names(3))
 
 
+def test_one_new_id_for_two_records_of_a_file(story: Story) -> None:
+    same = "7b1b2f0c-0000-4000-8000-000000000001"
+    rows = (f"P0 S1 {same}", "P1 S1 .", f"P2 S1 {same}")
+    story.drop("subject.tsv", subjects(*rows, columns="id"))
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 1, 2)
+    assert [(bad["_line"], bad["_error_type"]) for bad in story.rejects("subject.tsv")] == [
+        ("2", "SAME_ID"),
+        ("4", "SAME_ID"),
+    ]
+    assert [len(request.named) for request in story.puts()] == [1]
+    story.whole("P1")
+
+
 def test_twins_by_letter_case_in_two_files(story: Story) -> None:
     story.drop("a.tsv", subjects("P1 S1 male human"))
     story.drop("b.tsv", subjects("p1 S1 male dog"))

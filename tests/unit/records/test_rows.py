@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gen3sync.names import Project
@@ -222,6 +224,44 @@ class TestTwins:
             [ProblemKind.TOO_MANY_CELLS, ProblemKind.TWIN],
             [ProblemKind.TWIN],
         ]
+
+
+class TestSameId:
+    HEAD = "type\tsubmitter_id\tid\tdisease_type\n"
+    ID = "7b1b2f0c-0000-4000-8000-000000000001"
+
+    def test_different_records_with_one_id_are_all_refused(self) -> None:
+        text = f"{self.HEAD}case\tC-1\t{self.ID}\ta\ncase\tC-2\t\ta\ncase\tC-3\t {self.ID}\ta\ncase\tC-4\tnull\ta\n"
+        bad = bad_rows(text)
+        assert [(row.line, row.problems[0].kind) for row in bad] == [(2, ProblemKind.SAME_ID), (4, ProblemKind.SAME_ID)]
+        problem = bad[1].problems[0]
+        assert f"lines 2 and 4 name the same `id` '{self.ID}'" in problem.message
+        assert (problem.column, problem.line) == ("id", 4)
+        assert [row.submitter_id for row in opened(text) if isinstance(row, Row)] == ["C-2", "C-4"]
+
+    def test_node_types_do_not_matter(self) -> None:
+        assert len(bad_rows(f"type\tsubmitter_id\tid\ncase\tX-1\t{self.ID}\nsample\tX-1\t{self.ID}\n")) == 2
+
+    def test_many_of_them(self) -> None:
+        bad = bad_rows(self.HEAD + "".join(f"case\tC-{i}\t{self.ID}\ta\n" for i in range(9)))
+        assert len(bad) == 9
+        assert "lines 2, 3, 4, 5, 6 and 10 name" in bad[-1].problems[0].message
+
+    def test_a_row_repeated_word_for_word_is_still_mended_away(self) -> None:
+        row = f"case\tC-1\t{self.ID}\ta\n"
+        table = opened(self.HEAD + row * 2)
+        assert mends_of(table) == [(MendKind.REPEATED_ROW, 3, 1)]
+        assert len(list(table)) == 1
+
+    def test_twins_that_share_an_id_are_twins_alone(self) -> None:
+        bad = bad_rows(f"{self.HEAD}case\tC-1\t{self.ID}\ta\ncase\tc-1\t{self.ID}\tb\n")
+        assert [[problem.kind for problem in row.problems] for row in bad] == [[ProblemKind.TWIN]] * 2
+
+    def test_in_json(self) -> None:
+        records = [{"type": "case", "submitter_id": f"C-{i}", "id": self.ID} for i in range(2)]
+        bad = bad_rows(json.dumps(records), "d.json")
+        assert [row.problems[0].kind for row in bad] == [ProblemKind.SAME_ID] * 2
+        assert "rows on line 1 name the same" in bad[0].problems[0].message
 
 
 def test_iterating_again_gives_the_same() -> None:
