@@ -8,16 +8,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from io import TextIOWrapper
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from gen3sync.names import printable
+from gen3sync.outbox.before import ADDED, WHOLE
 from gen3sync.outbox.index import RejectedRow, RowIndex
-from gen3sync.outbox.model import Action, IndexedRow, RowState
+from gen3sync.outbox.model import Action, RowState
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
-from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import quote
 from gen3sync.records.header import OURS
 from gen3sync.records.rows import Form
@@ -46,11 +47,12 @@ def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
 
 
 def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], dict[str, Any]]:
-    """Tables that restore the values before, and what they cannot restore. One for each set of columns."""
-    tables: dict[tuple[str, ...], tuple[Path, TextIOWrapper]] = {}
-    restores = created = unseen = 0
+    """Files that restore the values before, and what they cannot restore: a table for each set of columns, and records
+    as JSON where TSV cannot say a value."""
+    tables: dict[tuple[str, ...], _Undo] = {}
+    created = unseen = 0
     linked: set[str] = set()
-    try:
+    with ExitStack() as stack:
         for row, before in index.sent_before(work.id):
             if row.state not in (RowState.DONE, RowState.ACCEPTED):
                 continue
@@ -58,19 +60,25 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
                 created += row.sent is Action.CREATE
                 unseen += row.sent is not Action.CREATE
                 continue
-            columns = ("type", "submitter_id", *(c for c in before if c not in ("type", "submitter_id", "project_id")))
+            linked.update(before.get(ADDED, ()))
+            columns: tuple[str, ...] = ()
+            if WHOLE not in before:
+                own = (c for c in before if c not in ("type", "submitter_id", "project_id", ADDED))
+                columns = ("type", "submitter_id", *own)
             if columns not in tables:
-                number = f"-{len(tables) + 1}" if tables else ""
-                path = folder / f"undo{number}.tsv"
-                out = path.open("w", encoding="utf-8", newline="")
-                out.write("\t".join(columns) + "\n")
-                tables[columns] = (path, out)
-            tables[columns][1].write("\t".join(quote(str(before.get(c, ""))) for c in columns) + "\n")
-            linked.update(c for c in columns if "." in c and _adds(work, row, c, str(before[c])))
-            restores += 1
-    finally:
-        for _path, out in tables.values():
-            out.close()
+                number = sum(map(bool, tables)) + 1
+                name = f"undo{f'-{number}' if number > 1 else ''}.tsv" if columns else "undo.json"
+                out = stack.enter_context((folder / name).open("w", encoding="utf-8", newline=""))
+                out.write("\t".join(columns) + "\n" if columns else "[")
+                tables[columns] = _Undo(folder / name, out)
+            undo = tables[columns]
+            if columns:
+                undo.out.write("\t".join(quote(str(before.get(c, ""))) for c in columns) + "\n")
+            else:
+                undo.out.write((",\n" if undo.rows else "") + json.dumps(before[WHOLE], ensure_ascii=False))
+            undo.rows += 1
+        if () in tables:
+            tables[()].out.write("]\n")
     cannot = []
     if created:
         cannot.append(f"{created} new records stay: a PUT cannot delete.")
@@ -78,16 +86,18 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
         cannot.append(f"{unseen} records were there before, but their values could not be seen.")
     if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
-    return [path for path, _ in tables.values()], {"restores": restores, "cannot": cannot}
+    files = {undo.path.name: undo.rows for undo in tables.values()}
+    told = {"restores": sum(files.values()), "files": files, "cannot": cannot}
+    return [undo.path for undo in tables.values()], told
 
 
-def _adds(work: Work, row: IndexedRow, column: str, before: str) -> bool:
-    """Whether the row links to a parent in `column` that was not linked before. JSON rows are not looked into."""
-    if not isinstance(row.cells, list):
-        return True
-    comma = "#" if work.table is not None and work.table.form is Form.CSV else ","
-    wanted = {pg_lower(one.strip()) for one in str(row.cells[work.columns(row.shape).index(column)]).split(comma)}
-    return bool(wanted - {pg_lower(one.strip()) for one in before.split(",")} - {"", "null"})
+@dataclass
+class _Undo:
+    """An undo file that is being written."""
+
+    path: Path
+    out: TextIO
+    rows: int = 0
 
 
 def _told(row: RejectedRow) -> tuple[str, str]:

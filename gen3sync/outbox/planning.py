@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
+from gen3sync.outbox.before import values_before
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.glance import glance
 from gen3sync.outbox.index import Noted, RowIndex
@@ -27,7 +28,6 @@ from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary, NodeType
-from gen3sync.records.mirror import mirror_row
 
 BATCH = 1000
 MOST_LOST = 3
@@ -41,7 +41,7 @@ _REMEMBERED = 20_000
 
 @dataclass
 class Planner:
-    """Plans for one lane. `locked` are records (`NODE key`) of requests whose answers were lost."""
+    """Plans for one lane. `locked` are the locks (`IndexedRow.locks`) of requests whose answers were lost."""
 
     index: RowIndex
     lookup: Lookup
@@ -147,13 +147,15 @@ class Planner:
             return rows
         node = rows[0].node
         holders = self.index.holders(work.id, node, [row.key for row in rows])
+        of_ids = self.index.id_holders(work.id, [row.named for row in rows if row.named is not None])
         free: list[IndexedRow] = []
         for row in rows:
-            holder = holders.get(row.key)
-            if holder is None and f"{node} {row.key}" not in self.locked:
+            holder = holders.get(row.key, of_ids.get(row.named or ""))
+            lost = next((self.locked[lock] for lock in row.locks if lock in self.locked), None)
+            if holder is None and lost is None:
                 free.append(row)
             else:
-                words = {"behind": holder} if holder is not None else {"locked": self.locked[f"{node} {row.key}"]}
+                words = {"behind": holder} if holder is not None else {"locked": lost}
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
 
@@ -263,9 +265,7 @@ class Planner:
                 return Noted(row, RowState.REJECTED, plan.action, detail_of((reason,)))
             case Action.CREATE | Action.UPDATE:
                 if record is not None:
-                    cells = mirror_row(record, node_type)
-                    columns = work.columns(row.shape) or tuple(cells)
-                    detail["before"] = {column: cells[column] for column in columns if column in cells}
+                    detail["before"] = values_before(record, node_type, work.columns(row.shape), row, plan)
                     if str(record.get("submitter_id")) != row.submitter_id:
                         work.renamed.append((str(record.get("submitter_id")), row.submitter_id))
                 if plan.unseen:

@@ -102,7 +102,7 @@ def test_an_edited_file_sends_only_the_changed_rows(seeded: Bench) -> None:
     assert put.body.count(b"\n") == 3
     undo = seeded.folder / "sent/DEV/test/subject-2.tsv.undo.tsv"
     assert len(undo.read_text().splitlines()) == 3
-    assert seeded.receipt("subject-2.tsv")["undo"] == {"restores": 2, "cannot": []}
+    assert seeded.receipt("subject-2.tsv")["undo"] == {"restores": 2, "files": {"undo.tsv": 2}, "cannot": []}
     seeded.drop("undo.tsv", undo.read_bytes())
     [drop] = seeded.once().ended
     assert drop.counts["updated"] == 2

@@ -1,0 +1,49 @@
+"""What stood in the commons before a row was sent, as journal and index keep it for the undo files.
+
+Cells by column, as a TSV says them. Where TSV cannot say one of the values exactly, the record as JSON says it is kept
+as well, under `WHOLE`; which file a row goes to is `papers.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gen3sync.outbox.model import IndexedRow, Json, RowPlan
+from gen3sync.records.convert import plain
+from gen3sync.records.dictionary import Link, NodeType
+from gen3sync.records.mirror import mirror_row, untellable
+
+WHOLE = ""
+"""No column has an empty name: a file whose header has one is refused."""
+ADDED = "."
+"""Columns of links in which the row named parents that were not linked. No column is called so either."""
+
+
+def values_before(
+    record: Mapping[str, Json], node_type: NodeType, columns: tuple[str, ...], row: IndexedRow, plan: RowPlan
+) -> Json:
+    """Of a stored record: the values of a row's `columns`, or of all columns for a JSON row, which has none. As JSON
+    it is what the row itself names that is kept: the commons took the row with just those."""
+    cells = mirror_row(record, node_type)
+    before: dict[str, Json] = {column: cells[column] for column in columns or tuple(cells) if column in cells}
+    names = {column.partition(".")[0] for column in before}
+    if untellable({name: value for name, value in record.items() if name in names}, node_type):
+        before[WHOLE] = dict(_as_json(record, node_type, columns or tuple(row.cells)))
+    if added := [change.column for change in plan.changes if "." in change.column]:
+        before[ADDED] = added
+    return before
+
+
+def _as_json(record: Mapping[str, Json], node_type: NodeType, columns: tuple[str, ...]) -> Iterator[tuple[str, Json]]:
+    yield "type", node_type.name
+    yield "submitter_id", record.get("submitter_id")
+    for column in columns:
+        name = column.partition(".")[0]
+        if name in node_type.link:
+            yield name, [_parent(entry, node_type.link[name]) for entry in record.get(name) or ()]
+        elif column in node_type.columns and column not in ("type", "submitter_id", "project_id"):
+            yield column, plain(record.get(column))
+
+
+def _parent(entry: Mapping[str, Json], link: Link) -> dict[str, Json]:
+    return {link.key: entry[link.key]} if entry.get(link.key) else {"id": entry.get("node_id")}
