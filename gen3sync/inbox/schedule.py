@@ -23,7 +23,7 @@ class Timing:
 
 def trigger(timing: Timing, start: datetime) -> Any:
     """The APScheduler trigger (untyped upstream). `start` anchors intervals; `cron` is as `config.cron` leaves it."""
-    jitter = int(timing.jitter) or None
+    jitter = timing.jitter or None
     if timing.cron is None:
         from apscheduler.triggers.interval import IntervalTrigger
 

@@ -95,6 +95,11 @@ class CommonsGate:
             self._probing = False
             return self._down
 
+    def keep_closed(self, reason: str, attempts: int, seconds: float) -> None:
+        """What an earlier life was asked for."""
+        with self._lock:
+            self._down = Down(reason, attempts, self._clock.monotonic() + seconds)
+
     def knock(self) -> None:
         """Somebody asked to try at once."""
         with self._lock:

@@ -26,7 +26,7 @@ from gen3sync.ledger.rows import Drop, EventLevel
 from gen3sync.life import HelpingPool, Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
-from gen3sync.outbox import snapshot, wishes
+from gen3sync.outbox import pause, snapshot, wishes
 from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
@@ -117,6 +117,7 @@ class Outbox:
         self._intake.recover()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
         if watch:
+            pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)
             self._watch.start()
             if self._watch.problem:
                 self._warn("watch", self._watch.problem)
@@ -197,6 +198,7 @@ class Outbox:
         first = len(self._ended)
         never = threading.Event()
         self._rooms.graphql.at_once()
+        pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)
         self.start(watch=False)
         try:
             while not self._at_rest(wait_settled=wait_settled):

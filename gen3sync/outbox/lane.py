@@ -23,6 +23,7 @@ from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.life import Worker
 from gen3sync.names import Project
+from gen3sync.outbox import pause
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.backoff import delay
 from gen3sync.outbox.dispatch import Dispatcher
@@ -279,6 +280,7 @@ class Lane:
         state.lost.look_again()
         self._not_before = 0.0
         self._rooms.gate.knock()
+        pause.forget(self._rooms.ledger)
         state.release_project()
         state.lookup.forget()
         for work in state.works.values():

@@ -14,6 +14,7 @@ from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Missing, 
 from gen3sync.commons.rights import READ, lacks
 from gen3sync.ledger.rows import DropState, EventLevel
 from gen3sync.names import Project, printable
+from gen3sync.outbox import pause
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.dispatch import Dispatcher
 from gen3sync.outbox.graphql import GraphqlDown
@@ -130,6 +131,8 @@ class LaneState:
     def down(self, message: str, retry_after: float | None = None) -> None:
         """The commons did not answer."""
         down = self.rooms.gate.failed(message, retry_after)
+        if retry_after is not None:
+            pause.remember(self.rooms.ledger, self.rooms.clock, retry_after, printable(message, 500), down.attempts)
         if down.attempts == 1:
             _log.warning("the commons does not answer: %s", printable(message), extra={"project": str(self.project)})
 
@@ -144,6 +147,7 @@ class LaneState:
     def answered(self) -> None:
         """The commons answered."""
         if self.rooms.gate.ok():
+            pause.forget(self.rooms.ledger)
             _log.info("the commons answers again")
 
     def not_had(self, work: Work, failure: Refused | Failure) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.outbox import pause
 from gen3sync.sandbox import Kind, Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
@@ -115,6 +116,21 @@ def test_429_for_a_moment(story: Story) -> None:
     [drop] = story.goes()
     assert drop.verdict is Verdict.LANDED
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["landed"]
+    assert [request.status for request in story.puts()] == [429, 200]
+    story.whole(*names(4))
+
+
+def test_429_for_an_hour_outlives_a_restart(story: Story) -> None:
+    story.sandbox.faults.answer(429, headers={"Retry-After": "3600"}, **PUT)
+    started = story.time.now()
+    story.drop("subject.tsv", subjects(*persons(4)))
+    with story.running() as days:
+        days.until(lambda: story.puts(), "an upload", pace=0.2)
+        days.until(lambda: days.ledger.notes.get(pause.NOTE), "the pause written down", pace=0)
+    with story.running() as days:
+        [drop] = days.ended(pace=60)
+    assert drop.verdict is Verdict.LANDED
+    assert (story.time.now() - started).total_seconds() >= 3600
     assert [request.status for request in story.puts()] == [429, 200]
     story.whole(*names(4))
 

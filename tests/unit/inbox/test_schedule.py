@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gen3sync.inbox.schedule import Timing, first_run, period
+from gen3sync.inbox.schedule import Timing, first_run, period, trigger
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday
 HOURLY = Timing(every=3600)
@@ -39,3 +39,13 @@ def test_cron_is_read_in_its_time_zone() -> None:
 def test_the_period_is_the_longest_gap() -> None:
     assert period(HOURLY, NOW) == 3600
     assert period(Timing(cron="0 6 * * mon-fri", timezone="UTC"), NOW) == 3 * 86400
+
+
+def test_jitter_spreads_runs_also_by_less_than_a_second() -> None:
+    late = [
+        (trigger(Timing(every=3600, jitter=0.5), NOW).get_next_fire_time(None, NOW) - NOW).total_seconds()
+        for _ in range(50)
+    ]
+    assert min(late) >= 0
+    assert 0 < max(late) <= 0.5
+    assert len(set(late)) > 1
