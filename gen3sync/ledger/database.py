@@ -29,7 +29,7 @@ from gen3sync.ledger.migrations import MIGRATIONS, Migration
 from gen3sync.ledger.schema import schema_version
 
 BUSY_SECONDS = 15.0
-_POOL = 8
+_POOL, _CACHE = 8, "PRAGMA cache_size = -512"  # for each connection: with the usual 2 MB a daemon grows with its ledger
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
@@ -272,7 +272,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     address = f"file:{quote(str(path))}"
     if not read_only:
-        first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON")
+        first = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON", _CACHE)
         return _prepared(_open(f"{address}?mode=rw"), *first)
     try:
         raw = _prepared(_open(f"{address}?mode=ro"), "SELECT 1 FROM sqlite_master")
