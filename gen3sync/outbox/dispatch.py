@@ -69,6 +69,7 @@ class Dispatcher:
         node_type = dictionary.nodes[first[0].node]
         # One submitter_id twice in a request fails it, whatever the node types (GEN3.md, "It refuses"). Rows of a drop
         # and node cannot share one, since `records` refuses twins, and of two drops the later one's would be BEHIND.
+        # Nor do they share an id that they name, for the same reasons.
         ready = sum(self.index.counts(one.id)[RowState.READY] for one in (work, *others))
         room = self.sizes.share(node_type.name, ready, slots)
         dry_run = self._dry_run(work, node_type)
@@ -178,7 +179,7 @@ class Dispatcher:
                         chunk.node,
                         chunk.number,
                         len(part.rows),
-                        tuple(f"{row.node} {row.key}" for row in part.rows),
+                        tuple(lock for row in part.rows for lock in row.locks),
                         mark,
                     )
                 ).id

@@ -27,10 +27,12 @@ CREATE TABLE rows(
   id INTEGER PRIMARY KEY, drop_id INTEGER NOT NULL, line INTEGER NOT NULL, end_line INTEGER NOT NULL,
   rank INTEGER NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL, sid TEXT NOT NULL, shape INTEGER NOT NULL,
   cells TEXT, raw TEXT NOT NULL, state INTEGER NOT NULL, action TEXT, record_id TEXT,
-  grp INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, sent TEXT, before TEXT, detail TEXT, chunk INTEGER
+  grp INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, sent TEXT, before TEXT, detail TEXT, chunk INTEGER,
+  named TEXT
 );
 CREATE INDEX by_state ON rows(drop_id, state, grp, rank, id);
 CREATE INDEX by_key ON rows(node, key);
+CREATE INDEX by_named ON rows(named) WHERE named IS NOT NULL;
 CREATE TABLE waits(row_id INTEGER NOT NULL, drop_id INTEGER NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL);
 CREATE INDEX waits_by_key ON waits(node, key);
 CREATE INDEX waits_by_row ON waits(row_id);
@@ -79,14 +81,14 @@ class RowIndex(RowQuestions):
                 counts[row.state] += 1
                 yield (
                     *(drop_id, row.line, row.end_line, row.rank, row.node, row.key, row.submitter_id, row.shape),
-                    *(dump(row.cells), row.raw, int(row.state), dump(row.detail)),
+                    *(dump(row.cells), row.raw, int(row.state), dump(row.detail), row.named),
                 )
 
         newest = self._newest()
         with self._together():
             self._db.executemany(
-                "INSERT INTO rows(drop_id, line, end_line, rank, node, key, sid, shape, cells, raw, state, detail)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO rows(drop_id, line, end_line, rank, node, key, sid, shape, cells, raw, state, detail,"
+                " named) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 values(),
             )
         first = self._ranges.get(drop_id, (newest + 1, 0))[0]

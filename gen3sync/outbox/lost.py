@@ -126,5 +126,5 @@ class LostRequests:
         return any(one.looks < 4 for one in self.requests)
 
     def keys(self) -> dict[str, int]:
-        """The locked records (`NODE key`) and the drop that holds each."""
+        """What is locked (`IndexedRow.locks`) and the drop that holds each."""
         return {key: one.request.drop_id for one in self.requests for key in one.request.keys}

@@ -144,3 +144,11 @@ class IndexedRow:
     tries: int = 0
     sent: Action | None = None
     detail: dict[str, Json] = field(default_factory=dict)
+    named: str | None = None
+    """The `id` that the row names."""
+
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """What no other request in flight may name, as the ledger keeps it: `NODE key`, `id VALUE` if it has one."""
+        record = f"{self.node} {self.key}"
+        return (record,) if self.named is None else (record, f"id {self.named}")

@@ -41,7 +41,7 @@ _REMEMBERED = 20_000
 
 @dataclass
 class Planner:
-    """Plans for one lane. `locked` are records (`NODE key`) of requests whose answers were lost."""
+    """Plans for one lane. `locked` are the locks (`IndexedRow.locks`) of requests whose answers were lost."""
 
     index: RowIndex
     lookup: Lookup
@@ -147,13 +147,15 @@ class Planner:
             return rows
         node = rows[0].node
         holders = self.index.holders(work.id, node, [row.key for row in rows])
+        of_ids = self.index.id_holders(work.id, [row.named for row in rows if row.named is not None])
         free: list[IndexedRow] = []
         for row in rows:
-            holder = holders.get(row.key)
-            if holder is None and f"{node} {row.key}" not in self.locked:
+            holder = holders.get(row.key, of_ids.get(row.named or ""))
+            lost = next((self.locked[lock] for lock in row.locks if lock in self.locked), None)
+            if holder is None and lost is None:
                 free.append(row)
             else:
-                words = {"behind": holder} if holder is not None else {"locked": self.locked[f"{node} {row.key}"]}
+                words = {"behind": holder} if holder is not None else {"locked": lost}
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
 

@@ -88,7 +88,8 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
         else:
             shape = work.shape_of(() if row.record is not None else row.columns)
             rank = dictionary.place(node)
-            yield NewRow(row.line, row.end_line, rank, node, pg_lower(sid), sid, shape, cells_of(row), row.raw)
+            cells, key = cells_of(row), pg_lower(sid)
+            yield NewRow(row.line, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
 
 
 def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:

@@ -17,7 +17,8 @@ from typing import TypeVar
 from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState
 
 _COLUMNS = (
-    "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail"
+    "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail,"
+    " named"
 )
 _OPEN = ",".join(str(int(state)) for state in OPEN_STATES)
 _ON_ITS_WAY = (RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED)
@@ -44,6 +45,7 @@ class NewRow:
     raw: str
     state: RowState = RowState.NEW
     detail: dict[str, Json] | None = None
+    named: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,23 @@ class RowQuestions:
     def holders(self, before_drop: int, node: str, keys: Collection[str]) -> dict[str, int]:
         """Which of `keys` an earlier drop holds open, and which drop; or a later one that was quicker to be sent (an
         earlier drop may come to a lane late, when its project was not known)."""
+        return self._holders("key", before_drop, keys, "node=? AND ", (node,))
+
+    def id_holders(self, before_drop: int, ids: Collection[str]) -> dict[str, int]:
+        """The same for the ids that rows name, whatever their node types."""
+        return self._holders("named", before_drop, ids)
+
+    def _holders(
+        self, column: str, before_drop: int, values: Collection[str], where: str = "", first: tuple[str, ...] = ()
+    ) -> dict[str, int]:
         out: dict[str, int] = {}
-        for part in portions(keys):
+        for part in portions(values):
             marks = ",".join("?" * len(part))
             out.update(
                 self._db.execute(
-                    f"SELECT key, min(drop_id) FROM rows WHERE node=? AND key IN ({marks}) AND drop_id<>?"
-                    f" AND state IN ({_OPEN}) AND (drop_id<? OR state IN ({_SENT})) GROUP BY key",
-                    (node, *part, before_drop, before_drop),
+                    f"SELECT {column}, min(drop_id) FROM rows WHERE {where}{column} IN ({marks}) AND drop_id<>?"
+                    f" AND state IN ({_OPEN}) AND (drop_id<? OR state IN ({_SENT})) GROUP BY {column}",
+                    (*first, *part, before_drop, before_drop),
                 ).fetchall()
             )
         return out
@@ -224,6 +235,7 @@ def _row(values: tuple[Json, ...]) -> IndexedRow:
         tries,
         sent,
         detail,
+        named,
     ) = values
     return IndexedRow(
         row_id,
@@ -242,6 +254,7 @@ def _row(values: tuple[Json, ...]) -> IndexedRow:
         tries,
         Action(sent) if sent else None,
         load(detail) or {},
+        named,
     )
 
 

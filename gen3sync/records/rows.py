@@ -48,6 +48,13 @@ class Row:
         return (self.node, pg_lower(self.submitter_id))
 
     @property
+    def named(self) -> str | None:
+        """The `id` it names, which no two requests in flight may share either."""
+        value = self.record.get("id") if self.record is not None else self.cells.get("id")
+        blank = ("",) if self.record is not None else ("", "null")
+        return value if isinstance(value, str) and value not in blank else None
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns this row speaks of; a column it leaves out keeps its stored value."""
         return tuple(self.record if self.record is not None else self.cells)

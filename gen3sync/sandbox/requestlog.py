@@ -11,7 +11,8 @@ from typing import Any
 @dataclass
 class LoggedRequest:
     """One request. `started` and `ended` are steps of one counter: `a.started < b.ended and b.started < a.ended`
-    means that both were in flight. `written` holds (project_id, node, lower-case submitter_id) that were committed.
+    means that both were in flight. `written` holds (project_id, node, lower-case submitter_id) that were committed,
+    `ids` (project_id, "id", id) of rows that name one.
     """
 
     number: int
@@ -27,6 +28,7 @@ class LoggedRequest:
     status: int | None = None
     rows: int = 0
     named: list[tuple[str, str, str]] = field(default_factory=list)
+    ids: list[tuple[str, str, str]] = field(default_factory=list)
     written: list[tuple[str, str, str]] = field(default_factory=list)
     transaction_id: int | None = None
     body: bytes | None = None
@@ -83,11 +85,12 @@ class RequestLog:
             return list(self.entries)
 
     def colliding(self) -> list[tuple[LoggedRequest, LoggedRequest, tuple[str, str, str]]]:
-        """Pairs of requests in flight at once that named the same record to be written: there must be none."""
+        """Pairs of requests in flight at once that named the same record, or the same id, to be written: there must be
+        none."""
         last: dict[tuple[str, str, str], list[LoggedRequest]] = {}
         found: list[tuple[LoggedRequest, LoggedRequest, tuple[str, str, str]]] = []
         for entry in self.all():
-            for key in set(entry.named):
+            for key in {*entry.named, *entry.ids}:
                 found += [(other, entry, key) for other in last.setdefault(key, []) if other.overlaps(entry)]
                 last[key].append(entry)
         return found

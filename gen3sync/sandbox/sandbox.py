@@ -132,7 +132,7 @@ class Sandbox:
         return self.commons.requests.all()
 
     def colliding(self) -> list[tuple[LoggedRequest, LoggedRequest, tuple[str, str, str]]]:
-        """Pairs of requests in flight at once that named one record to be written."""
+        """Pairs of requests in flight at once that named one record, or one id, to be written."""
         return self.commons.requests.colliding()
 
     @property

@@ -57,6 +57,7 @@ def _work(
         task.read(*document, len(call.request.body), documents)
         with commons.changed:
             call.logged.named = _named(task)
+            call.logged.ids = [(task.project_id, "id", one.doc["id"]) for one in task.entities if _names_id(one.doc)]
             commons.changed.notify_all()
         files = sum(entity.node_type is not None and entity.node_type.is_file for entity in task.entities)
         commons.faults.pause(commons.faults.settings.row * (len(task.entities) + files * (_FILE_COST - 1)))
@@ -75,6 +76,10 @@ def _work(
     except InternalError:
         task.fail_internally()
     return json_response(task.body(), task.code)
+
+
+def _names_id(doc: Any) -> bool:
+    return isinstance(doc, dict) and isinstance(doc.get("id"), str) and bool(doc["id"])
 
 
 def _keyed(task: Upload) -> list[Any]:

@@ -130,6 +130,30 @@ def test_a_drop_behind_a_lost_answer_waits_for_its_fate(story: Story) -> None:
     story.whole("P0", writes=2)
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["held", "lost"])
+def test_two_drops_that_name_one_new_id_are_never_in_flight_together(story: Story, lost: bool) -> None:
+    """A third drop, which names none, overtakes them meanwhile: there is room for a second request."""
+    same = "7b1b2f0c-0000-4000-8000-000000000001"
+    with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
+        if lost:
+            story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
+        story.drop("a.tsv", subjects(f"P0 S1 {same}", columns="id"))
+        days.until(lambda: hold.fault.waiting, "an upload held before its commit", pace=0.2)
+        if lost:
+            days.hears("not known whether", pace=0.2)
+        story.drop("b.tsv", subjects(f"P1 S1 {same}", columns="id"))
+        days.arrived(2, pace=0.2)
+        story.drop("c.tsv", subjects("P2 S1 .", columns="id"))
+        days.until(lambda: story.subjects() == ["P2"], "the third drop", pace=0.2)
+        assert all(("DEV-test", "subject", "p1") not in request.named for request in story.puts())
+        hold.release()
+        verdicts = {drop.path: drop.verdict for drop in days.ended(3)}
+    assert [verdicts[f"DEV/test/{name}.tsv"] for name in "abc"] == [Verdict.LANDED, Verdict.REJECTED, Verdict.LANDED]
+    [bad] = story.rejects("b.tsv", "rejected")
+    assert bad["_error_type"] == "OTHER_ID"
+    story.whole("P0", "P2")
+
+
 def test_one_bad_file_does_not_hold_up_the_others(story: Story) -> None:
     story.drop("bad.tsv", bytes(range(256)))
     story.drop("waits.tsv", subjects("P8 S9 male human"))

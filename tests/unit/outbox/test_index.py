@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_an_earlier_drop_holds_its_records_until_it_is_through(index: RowIndex) 
     assert index.holders(1, "case", ["a"]) == {}
     index.move(index.batch(1, RowState.NEW, 10), RowState.DONE)
     assert index.holders(2, "case", ["a", "b"]) == {}
+
+
+def test_an_earlier_drop_holds_the_ids_that_its_rows_name(index: RowIndex) -> None:
+    index.add(1, [replace(new(2, "A"), named="X"), new(3, "B")])
+    index.add(2, [replace(new(2, "C", "study"), named="X"), replace(new(3, "D"), named="Y")])
+    assert index.id_holders(2, ["X", "Y"]) == {"X": 1}
+    assert index.id_holders(1, ["X"]) == {}
+    [row, other] = index.batch(1, RowState.NEW, 10)
+    assert (row.locks, other.locks) == (("case a", "id X"), ("case b",))
+    index.move([one for one in index.rows(2, RowState.NEW) if one.named == "X"], RowState.FLIGHT)
+    assert index.id_holders(1, ["X"]) == {"X": 2}
+    index.move([row], RowState.DONE)
+    assert index.id_holders(2, ["X"]) == {}
 
 
 def test_parents_go_first_and_halved_groups_before_others(index: RowIndex) -> None:

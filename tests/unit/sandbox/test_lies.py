@@ -89,6 +89,21 @@ def test_7_overlapping_updates_lose_a_write(sandbox: Sandbox, client: Client) ->
     assert len(sandbox.colliding()) == 1
 
 
+def test_overlapping_requests_that_name_one_id_are_told(sandbox: Sandbox, client: Client) -> None:
+    head = "type\tsubmitter_id\tstudies.submitter_id\tid\n"
+    same = "7b1b2f0c-0000-4000-8000-000000000001"
+    with sandbox.faults.hold("before_commit") as hold:
+        first = threading.Thread(target=lambda: client.put(f"{head}subject\tI-1\tST-1\t{same}\n"))
+        first.start()
+        hold.wait_reached()
+        second = threading.Thread(target=lambda: client.put(f"{head}subject\tI-2\tST-1\t{same}\n"))
+        second.start()
+        sandbox.wait_for(lambda box: len(box.requests) == 2 and box.requests[1].named)
+    first.join()
+    second.join()
+    assert [key for _, _, key in sandbox.colliding()] == [("DEV-test", "id", same)]
+
+
 def test_8_a_504_does_not_mean_not_done(sandbox: Sandbox, client: Client) -> None:
     sandbox.faults.lose("before_commit", how=504)
     answer = client.put(HEAD + "subject\tG-1\tST-1\tx\n", name="doc-8")
