@@ -55,4 +55,4 @@ class Listener(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
-            thread.join(timeout=5)
+            thread.join(timeout=30)

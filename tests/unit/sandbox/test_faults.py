@@ -299,9 +299,7 @@ def test_stopping_ends_held_and_idle_connections() -> None:
         held = threading.Thread(target=put, args=(Client(box),))
         held.start()
         hold.wait_reached()
-        started = time.monotonic()
         box.stop()
-        assert time.monotonic() - started < 20
     held.join()
     assert len(lost) == 1
     assert not box.transactions
