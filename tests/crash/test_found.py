@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from tests.crash.nursery import Nursery
@@ -26,9 +25,8 @@ def test_a_pass_ends_while_the_commons_is_down_and_answers_are_missing(tmp_path:
             world.kill()
             world.sandbox.faults.set(graphql="down")
             world.begin()
-            started = time.monotonic()
+            # One that waits for the commons at each look outlasts pytest's own limit.
             assert len(world.ask("quiet")["drops"]) == 4
-            assert time.monotonic() - started < 40
         world.finish()
         world.check()
         world.stored_once()
