@@ -114,10 +114,11 @@ class Outbox:
         except OSError as error:
             raise folder_error("The outbox's folders cannot be made", error) from error
         shutil.rmtree(self._lanes.folder, ignore_errors=True)
+        if watch:
+            pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)  # before any lane asks a question
         self._intake.recover()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
         if watch:
-            pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)
             self._watch.start()
             if self._watch.problem:
                 self._warn("watch", self._watch.problem)
