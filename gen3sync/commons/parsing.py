@@ -9,6 +9,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+from gen3sync.bounded import deeper, has_half_pair
+
 MAX_DEPTH = 100
 """Most lists and objects inside one another. A dictionary with its schemas has some twenty."""
 
@@ -21,13 +23,10 @@ def parse(raw: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     opened, half = ("[", "{"), ("\\ud", "\\uD")
-    if _count(raw, opened) > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+    if _count(raw, opened) > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise ValueError("it is nested too deeply")
-    if _count(raw, half):
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError("it holds half of a surrogate pair") from None
+    if _count(raw, half) and has_half_pair(value):
+        raise ValueError("it holds half of a surrogate pair")
     return value
 
 
@@ -50,19 +49,3 @@ def _finite(text: str) -> float:
     if math.isinf(value):
         raise ValueError("a number is too large")
     return value
-
-
-def _deeper(value: object, depth: int) -> bool:
-    """Whether more than `depth` lists and objects are inside one another."""
-    level = [value]
-    for _ in range(depth):
-        inside: list[object] = []
-        for each in level:
-            if isinstance(each, dict):
-                inside.extend(each.values())
-            elif isinstance(each, list):
-                inside.extend(each)
-        level = [each for each in inside if isinstance(each, dict | list)]
-        if not level:
-            return False
-    return True

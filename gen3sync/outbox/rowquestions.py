@@ -120,11 +120,6 @@ class RowQuestions:
             (drop_id, int(RowState.READY), *first, limit),
         )
 
-    def first_rank(self, drop_id: int) -> int:
-        """The place of the first node that has work; orders drops of a lane, parents first."""
-        row = self._db.execute("SELECT min(rank) FROM rows WHERE drop_id=? AND state IN (0,1)", (drop_id,)).fetchone()
-        return row[0] if row[0] is not None else 1 << 30
-
     def holders(self, before_drop: int, node: str, keys: Collection[str]) -> dict[str, int]:
         """Which of `keys` an earlier drop holds open, and which drop; or a later one that was quicker to be sent (an
         earlier drop may come to a lane late, when its project was not known)."""

@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn, Protocol
 
+from gen3sync.bounded import deeper, has_half_pair
+
 MAX_RECORD = 32 << 20
 """Most characters of one record."""
 MAX_DEPTH = 32
@@ -130,13 +132,10 @@ class _Window:
     def _examine(self, record: dict[str, Any], begin: int) -> None:
         # To count brackets is cheap, and those in text only make it look closer.
         opened = self.text.count("[", begin, self.place) + self.text.count("{", begin, self.place)
-        if opened > MAX_DEPTH and _depth(record) > MAX_DEPTH:
+        if opened > MAX_DEPTH and deeper(record, MAX_DEPTH):
             raise _cut("a record is nested too deeply")
-        if self._halves:
-            try:
-                json.dumps(record, ensure_ascii=False).encode()
-            except UnicodeEncodeError:
-                raise _cut("it holds half of a surrogate pair, which is no character") from None
+        if self._halves and has_half_pair(record):
+            raise _cut("it holds half of a surrogate pair, which is no character")
 
 
 class _UnstorableError(ValueError):
@@ -155,21 +154,6 @@ def _number(text: str) -> float:
 
 
 _SCAN = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).scan_once  # type: ignore[attr-defined]
-
-
-def _depth(value: object) -> int:
-    """How many lists and objects are inside one another here; stops looking beyond `MAX_DEPTH`."""
-    depth, level = 0, [value]
-    while level and depth <= MAX_DEPTH:
-        inside: list[object] = []
-        for each in level:
-            if type(each) is dict:
-                inside.extend(each.values())
-            elif type(each) is list:
-                inside.extend(each)
-        level = [each for each in inside if type(each) is dict or type(each) is list]
-        depth += 1
-    return depth
 
 
 def _cut(why: str) -> BrokenExportError:

@@ -179,3 +179,21 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
     """Signals a daemon and gives its exit code."""
     process.send_signal(number)
     return process.wait(90)
+
+
+def tokens_used(lab: Lab) -> set[str]:
+    """Every token that a request to the sandbox carried."""
+    used = {
+        value.split()[-1]
+        for request in lab.sandbox.requests
+        for name, value in request.headers.items()
+        if name.lower() == "authorization"
+    }
+    assert used, "no request carried a token: this test looks at nothing"
+    return used
+
+
+def written(folder: Path, *given: str) -> dict[str, bytes]:
+    """Everything a run wrote, by path; files of the names `given` were there before it."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in given]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}

@@ -21,6 +21,7 @@ from gen3sync.ledger import open_ledger
 from gen3sync.outbox.watch import Watch
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import Lab, until
+from tests.unit.outbox.killing import kill_emitter, kill_observer
 
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\t{0}\ttest\tabout {0}\n"
 
@@ -200,17 +201,6 @@ def test_an_outbox_removed_and_made_again(lab: Lab) -> None:
         until(lambda: problem(lab) == "")
         lab.drop("study.tsv", STUDY.format("BACK"))
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
-
-
-def kill_observer(watch: Watch) -> None:
-    watch._observer.stop()
-    watch._observer.join(10)
-
-
-def kill_emitter(watch: Watch) -> None:
-    for emitter in watch._observer.emitters:
-        emitter.stop()
-        emitter.join(10)
 
 
 @pytest.mark.parametrize("kill", [kill_observer, kill_emitter])

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
 
 import pytest
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES
@@ -13,16 +12,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from gen3sync import logs
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLWNhbmFyeQ"
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 def written(form: str, message: str, env: dict[str, str] | None = None, **fields: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.errors import UsageError
-from gen3sync.ledger import DropState, Verdict
+from gen3sync.ledger import Drop, DropState, Verdict
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Days, Story, persons, subjects
 
@@ -160,25 +160,26 @@ def test_by_name_one_without_a_way(single: Story) -> None:
     single.whole()
 
 
-def test_by_name_in_the_middle_of_a_file(single: Story) -> None:
-    with single.sandbox.faults.hold(Point.AFTER_LOG, **PUT) as hold, single.running() as days:
-        single.drop("subject.tsv", subjects(*persons(12)))
+def taken_back_in_flight(story: Story, point: Point, rows: int) -> Drop:
+    """Withdrawn while the first of its requests is at `point`."""
+    with story.sandbox.faults.hold(point, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects(*persons(rows)))
         days.until(lambda: hold.fault.waiting, "the first upload", pace=0.2)
         days.outbox.withdraw("subject.tsv")
         hold.release()
         [drop] = days.ended()
+    return drop
+
+
+def test_by_name_in_the_middle_of_a_file(single: Story) -> None:
+    drop = taken_back_in_flight(single, Point.AFTER_LOG, 12)
     assert (drop.verdict, drop.counts["created"], drop.counts["withdrawn"]) == (WITHDRAWN, 4, 8)
     single.whole(*(f"P{i}" for i in range(4)))
 
 
 def test_one_whose_answer_was_lost_waits_for_its_fate(single: Story) -> None:
     single.sandbox.faults.lose(Point.AFTER_LOG, how="reset", **PUT)
-    with single.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, single.running() as days:
-        single.drop("subject.tsv", subjects(*persons(6)))
-        days.until(lambda: hold.fault.waiting, "the first upload", pace=0.2)
-        days.outbox.withdraw("subject.tsv")
-        hold.release()
-        [drop] = days.ended()
+    drop = taken_back_in_flight(single, Point.BEFORE_COMMIT, 6)
     assert drop.verdict is WITHDRAWN
     assert (drop.counts["created"], drop.counts["withdrawn"]) == (4, 2)
     [chunk] = single.says("subject.tsv", "rejected")["chunks"]

@@ -12,6 +12,7 @@ import pytest
 from gen3sync.files import LOCK_NAME
 from gen3sync.life import Worker
 from gen3sync.outbox.watch import Marks, Watch
+from tests.unit.outbox.killing import kill_emitter, kill_observer
 
 
 class Watched:
@@ -91,17 +92,6 @@ def test_a_watch_that_stays_deaf_is_missed_until_it_hears_again(
         assert seen[-1]
     watched.check(1060.0)
     assert watched.lives.acquire(timeout=60)
-
-
-def kill_observer(one: Watch) -> None:
-    one._observer.stop()
-    one._observer.join(10)
-
-
-def kill_emitter(one: Watch) -> None:
-    for emitter in one._observer.emitters:
-        emitter.stop()
-        emitter.join(10)
 
 
 @pytest.mark.parametrize("kill", [kill_observer, kill_emitter])

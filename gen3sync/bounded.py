@@ -1,0 +1,30 @@
+"""What JSON from outside may hold beyond what Python's reader checks: the same bounds for answers and for exports."""
+
+from __future__ import annotations
+
+import json
+
+
+def deeper(value: object, depth: int) -> bool:
+    """Whether more than `depth` lists and objects are inside one another."""
+    level = [value]
+    for _ in range(depth):
+        inside: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inside.extend(each.values())
+            elif isinstance(each, list):
+                inside.extend(each)
+        level = [each for each in inside if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def has_half_pair(value: object) -> bool:
+    """Whether a text in it holds half of a surrogate pair, which is no character and cannot be written down."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
