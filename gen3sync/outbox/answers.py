@@ -7,18 +7,19 @@ Owns the consequences of answers. What an answer means was decided by `outcome.p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gen3sync.commons.replies import Broken, Busy, Landed, Refused, Unauthorised
+from gen3sync.commons.replies import Broken, BrokenCause, Busy, Landed, Refused, Unauthorised
 from gen3sync.commons.rights import WRITE, lacks
 from gen3sync.ledger.rows import EventLevel, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import keys_of, missed, waiting_detail
-from gen3sync.outbox.model import Action, IndexedRow, RowState, rows_said
+from gen3sync.outbox.model import Action, Reason, RowState, rows_said
 from gen3sync.outbox.outcome import Step
 from gen3sync.outbox.proofs import halve
 from gen3sync.outbox.reading import detail_of
@@ -28,6 +29,8 @@ from gen3sync.outbox.wording import told
 from gen3sync.outbox.work import Brake, LostAlone, Work
 
 _FAILED = 500
+_Why = Mapping[int, tuple[Reason, ...]]
+"""Why rows were refused, in words for people, by row id."""
 
 
 @dataclass
@@ -46,11 +49,12 @@ class Consequences:
         self._learn(first, sum(len(answer.parcel.rows) for answer in answers))
         self.lane.rooms.failpoint("send: answered")
         works = [self.lane.works[answer.parcel.drop_id] for answer in answers]
+        why = [_why(work, answer) for work, answer in zip(works, answers, strict=True)]
         if first.parcel.dry_run:
-            self._after_dry_run(works[0], first)
+            self._after_dry_run(works[0], first, why[0])
             return False
-        self._write_down(works, answers)
-        for work, answer in zip(works, answers, strict=True):
+        self._write_down(works, answers, why)
+        for work, answer, reasons in zip(works, answers, why, strict=True):
             rows = answer.parcel.rows
             match answer.outcome.step:
                 case Step.LOST:
@@ -60,7 +64,7 @@ class Consequences:
                         work.brake = Brake.PASSED
                     self._landed(work, answer)
                 case Step.SORT:
-                    self._sort(work, answer)
+                    self._sort(work, answer, reasons)
                 case Step.AGAIN:
                     work.failures += 1
                     work.groups += 1
@@ -79,6 +83,8 @@ class Consequences:
         match answer.reply:
             case Busy(message, _, retry_after):
                 self.lane.down(message, retry_after)
+            case Broken(cause=BrokenCause.CANCELLED):
+                pass  # gen3sync is stopping
             case Broken() | Unauthorised():
                 self.lane.down(answer.reply.message)
             case _:
@@ -98,8 +104,8 @@ class Consequences:
         elif answer.outcome.step in (Step.PROVE, Step.SORT, Step.AGAIN, Step.HALVE):
             sizes.took(parcel.chunk.node, rows, answer.seconds)
 
-    def _write_down(self, works: Sequence[Work], answers: Sequence[Answer]) -> None:
-        """What became of the request: in each drop's journal, then in the ledger."""
+    def _write_down(self, works: Sequence[Work], answers: Sequence[Answer], why: Sequence[_Why]) -> None:
+        """What became of the request and its rows: in each drop's journal, then in the ledger."""
         states = {Step.PROVE: RequestState.LANDED, Step.LATER: RequestState.SETTLED, Step.LOST: RequestState.LOST}
         state = states.get(answers[0].outcome.step, RequestState.REFUSED)
         now = self.lane.rooms.clock.now().isoformat()
@@ -114,8 +120,9 @@ class Consequences:
                     state=said,
                     message="" if state is RequestState.LANDED else printable(answer.outcome.message),
                 ),
+                _for_good(answer, reasons),
             )
-            for work, answer in zip(works, answers, strict=True)
+            for work, answer, reasons in zip(works, answers, why, strict=True)
         )
         requests = self.lane.rooms.ledger.requests
         with self.lane.rooms.ledger.together():
@@ -162,33 +169,30 @@ class Consequences:
                 changes = {} if wanted is None else {"sent": wanted.value}
                 self.lane.index.move(some, RowState.LANDED, **changes)
 
-    def _sort(self, work: Work, answer: Answer) -> None:
-        rows, refused, node_type = answer.parcel.rows, answer.outcome.rejects, answer.parcel.node_type
-        bad = [row for row in rows if row.id in refused and not missed(row, refused[row.id], node_type)]
+    def _sort(self, work: Work, answer: Answer, why: _Why) -> None:
+        rows = answer.parcel.rows
         if work.brake is Brake.ON_TRIAL:
             # Where nothing is left to be held back, the good rows of the request are all that it would stop.
             counts = self.lane.index.counts(work.id)
             more = counts[RowState.NEW] + counts[RowState.READY] > 0
-            work.brake = Brake.PULLED if more and len(bad) * 2 > len(rows) > 1 else Brake.PASSED
-        self._refuse(rows, answer)
+            bad = len(_for_good(answer, why))
+            work.brake = Brake.PULLED if more and bad * 2 > len(rows) > 1 else Brake.PASSED
+        self._refuse(work, answer, why)
 
-    def _refuse(self, rows: tuple[IndexedRow, ...], answer: Answer) -> None:
-        bad = answer.outcome.rejects
-        work = self.lane.works[answer.parcel.drop_id]
+    def _refuse(self, work: Work, answer: Answer, why: _Why) -> None:
+        bad, rows = answer.outcome.rejects, answer.parcel.rows
         self.lane.index.unsent(rows)
         for row in rows:
             if row.id not in bad:
                 continue
-            columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
-            reasons = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad[row.id])
             if parents := missed(row, bad[row.id], answer.parcel.node_type):
-                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, reasons))
+                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, why[row.id]))
                 continue
-            work.heard(reasons)
-            self.lane.index.move([row], RowState.REJECTED, detail=detail_of(reasons))
+            work.heard(why[row.id])
+            self.lane.index.move([row], RowState.REJECTED, detail=detail_of(why[row.id]))
         self.lane.index.move([row for row in rows if row.id not in bad], RowState.READY)
 
-    def _after_dry_run(self, work: Work, answer: Answer) -> None:
+    def _after_dry_run(self, work: Work, answer: Answer, why: _Why) -> None:
         """Rows that pass wait until all of the file have."""
         rows, outcome = answer.parcel.rows, answer.outcome
         match outcome.step:
@@ -197,7 +201,8 @@ class Consequences:
                 self.lane.index.move(rows, RowState.TRIED)
             case Step.SORT:
                 work.brake = Brake.PASSED
-                self._refuse(rows, answer)
+                work.journal.refused(_for_good(answer, why))
+                self._refuse(work, answer, why)
             case Step.AGAIN | Step.HALVE:
                 work.failures += 1
                 halve(self.lane, work, rows, outcome.message)
@@ -207,3 +212,19 @@ class Consequences:
 
 def _transaction(answer: Answer) -> int | None:
     return answer.reply.transaction_id if isinstance(answer.reply, Landed | Refused) else None
+
+
+def _why(work: Work, answer: Answer) -> _Why:
+    found: dict[int, tuple[Reason, ...]] = {}
+    for row in answer.parcel.rows:
+        if (bad := answer.outcome.rejects.get(row.id)) is not None:
+            columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
+            found[row.id] = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad)
+    return found
+
+
+def _for_good(answer: Answer, why: _Why) -> list[Refusal]:
+    """Without the rows that only wait, since they lack a parent."""
+    bad, node_type = answer.outcome.rejects, answer.parcel.node_type
+    rows = answer.parcel.rows
+    return [(row.line, why[row.id]) for row in rows if row.id in bad and not missed(row, bad[row.id], node_type)]

@@ -36,6 +36,7 @@ CREATE INDEX by_named ON rows(named) WHERE named IS NOT NULL;
 CREATE TABLE waits(row_id INTEGER NOT NULL, drop_id INTEGER NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL);
 CREATE INDEX waits_by_key ON waits(node, key);
 CREATE INDEX waits_by_row ON waits(row_id);
+CREATE TABLE refused(drop_id INTEGER, line INTEGER, detail TEXT, PRIMARY KEY(drop_id, line)) WITHOUT ROWID;
 CREATE TABLE was(drop_id INTEGER, line INTEGER, action TEXT, before TEXT, PRIMARY KEY(drop_id, line)) WITHOUT ROWID;
 """
 
@@ -108,6 +109,16 @@ class RowIndex(RowQuestions):
                 (drop_id,),
             )
             self._db.execute("DELETE FROM was WHERE drop_id=?", (drop_id,))
+
+    def remember_refused(self, drop_id: int, rows: Iterable[tuple[int, Json]]) -> None:
+        """(line, detail) of rows that an earlier life refused (None: stored since all the same); see `end_refused`."""
+        with self._together():
+            for line, detail in rows:
+                if detail is None:
+                    self._db.execute("DELETE FROM refused WHERE drop_id=? AND line=?", (drop_id, line))
+                else:
+                    values = drop_id, line, dump(detail)
+                    self._db.execute("INSERT OR REPLACE INTO refused VALUES (?,?,?)", values)
 
     # --- moving rows on
 
@@ -202,9 +213,8 @@ class RowIndex(RowQuestions):
         total = 0
         with self._together():
             for state in states:
-                unsent = " AND sent IS NULL" if state in (RowState.NEW, RowState.BEHIND) else ""
                 cursor = self._db.execute(
-                    f"UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?{unsent}",
+                    f"UPDATE rows SET state=?, detail=coalesce(?, detail) WHERE drop_id=? AND state=?{_unsent(state)}",
                     (int(to), dump(detail), drop_id, int(state)),
                 )
                 self._count(drop_id, state, to, cursor.rowcount)
@@ -212,10 +222,26 @@ class RowIndex(RowQuestions):
             self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
         return total
 
+    def end_refused(self, drop_id: int, states: Iterable[RowState]) -> int:
+        """Rows of a drop in these states that an earlier life refused are refused, with its reasons. Returns how many.
+        Those that were sent besides have yet to be compared, as in `end_all`."""
+        total, new = 0, int(RowState.REJECTED)
+        with self._together():
+            for state in states:
+                cursor = self._db.execute(
+                    "UPDATE rows SET state=?, detail=refused.detail FROM refused WHERE rows.drop_id=? AND state=?"
+                    f" AND refused.drop_id=rows.drop_id AND refused.line=rows.line{_unsent(state)}",
+                    (new, drop_id, int(state)),
+                )
+                self._count(drop_id, state, RowState.REJECTED, cursor.rowcount)
+                total += cursor.rowcount
+        return total
+
     def forget(self, drop_id: int) -> None:
         """The drop has ended."""
         self._db.execute("DELETE FROM rows WHERE drop_id=?", (drop_id,))
         self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
+        self._db.execute("DELETE FROM refused WHERE drop_id=?", (drop_id,))
         self._counts.pop(drop_id, None)
         self._ranges.pop(drop_id, None)
 
@@ -265,3 +291,7 @@ class RowIndex(RowQuestions):
         counts = self._counts.setdefault(drop_id, Counter())
         counts[old] -= number
         counts[new] += number
+
+
+def _unsent(state: RowState) -> str:
+    return " AND sent IS NULL" if state in (RowState.NEW, RowState.BEHIND) else ""

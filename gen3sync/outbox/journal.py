@@ -1,8 +1,9 @@
-"""What a drop has sent, line by line, on disk before it is sent.
+"""What a drop has sent, line by line, on disk before it is sent, and which lines were refused.
 
 One file `journal.jsonl` in the drop's work folder. A restart plans again from the snapshot, and then finds landed rows
 "unchanged"; this is where it learns that it was gen3sync that wrote them, and what stood there before. The receipt's
-list of chunks and the undo file are made from it.
+list of chunks and the undo file are made from it. Refused rows are planned again, too; but where the drop is taken back
+before that, they were refused all the same.
 
 A line torn by a crash is the last one and says nothing that was acted upon: what is written here is flushed first.
 """
@@ -11,19 +12,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from gen3sync.files import Fingerprint, fsync_folder
-from gen3sync.outbox.model import Action, Json
+from gen3sync.outbox.model import Action, Json, Reason
 
 NAME = "journal.jsonl"
 NOT_STORED = ("refused", "not sent", "answer lost, not stored")
 """States of requests that stored nothing."""
 WITHDRAWN = "withdrawn"
 """The note that somebody took the drop back."""
+Refusal = tuple[int, tuple[Reason, ...]]
+"""The line of a row, and why it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,14 @@ class Journal:
         listed = [[row.line, row.action.value, row.before] for row in rows]
         self._write({"k": "send", **asdict(chunk), "sent": listed})
 
-    def answered(self, chunk: ChunkRecord) -> None:
-        """A request was answered, or its fate is known."""
-        self._write({"k": "end", **asdict(chunk)})
+    def answered(self, chunk: ChunkRecord, refused: Sequence[Refusal] = ()) -> None:
+        """A request was answered, or its fate is known; the rows of it that are refused for good."""
+        self._write({"k": "end", **asdict(chunk)}, *_refusals(refused))
+
+    def refused(self, refused: Sequence[Refusal]) -> None:
+        """Rows are refused for good, but not by the answer to a request."""
+        if refused:
+            self._write(*_refusals(refused))
 
     def note(self, kind: str, **values: Json) -> None:
         """Anything else that has to survive: erased values, written at `kind`."""
@@ -107,6 +115,18 @@ class Journal:
             if entry["k"] == "send" and entry["document_name"] not in nothing:
                 for line, action, before in entry["sent"]:
                     yield SentRow(line, Action(action), before)
+
+    def refusals(self) -> Iterator[Refusal]:
+        """All rows refused so far, oldest first (a row may come twice): without reasons, those that were sent again
+        and stored since."""
+        nothing = {chunk.document_name for chunk in self.chunks() if chunk.state in NOT_STORED}
+        any_refused = False
+        for entry in self._read():
+            if entry["k"] == "refused":
+                any_refused = True
+                yield from ((line, tuple(_reason(*words) for words in why)) for line, why in entry["rows"])
+            elif any_refused and entry["k"] == "send" and entry["document_name"] not in nothing:
+                yield from ((line, ()) for line, _, _ in entry["sent"])
 
     def notes(self, kind: str) -> Iterator[dict[str, Json]]:
         return (entry for entry in self._read() if entry["k"] == kind)
@@ -143,6 +163,27 @@ class Journal:
                     continue
                 if isinstance(entry, dict) and "k" in entry:
                     yield entry
+
+
+def _refusals(refused: Sequence[Refusal]) -> list[dict[str, Json]]:
+    """What is written of refused rows; the commons' own words once for each kind of reason."""
+    told: set[tuple[str, str | None, str]] = set()
+    rows: list[Json] = []
+    for line, reasons in refused:
+        why: list[Json] = []
+        for reason in reasons:
+            words: list[Json] = [reason.type, reason.message, reason.column, reason.remedy, reason.rule]
+            if reason.said and reason.alike not in told:
+                told.add(reason.alike)
+                words += [reason.said, list(reason.allowed)]
+            why.append(words)
+        rows.append([line, why])
+    return [{"k": "refused", "rows": rows}] if rows else []
+
+
+def _reason(*words: Json) -> Reason:
+    type, message, column, remedy, rule, said, allowed = (*words, "", ())[:7]
+    return Reason(type, message, column, remedy, rule, said, tuple(allowed))
 
 
 def _write_all(fd: int, data: bytes) -> None:

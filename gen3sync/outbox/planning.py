@@ -17,12 +17,14 @@ from gen3sync.outbox.before import values_before
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.glance import glance
 from gen3sync.outbox.index import Noted, RowIndex
+from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.meanings import Meanings
 from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
 from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
-from gen3sync.outbox.reading import detail_of
+from gen3sync.outbox.reading import detail_of, reasons_in
+from gen3sync.outbox.side import side_by_side
 from gen3sync.outbox.sight import Nothing, Sight
 from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work
@@ -92,6 +94,7 @@ class Planner:
         named = self.lookup.named(ids_to_ask(plan_input, stored))
         done: Counter[Action] = Counter()
         noted: list[Noted] = []
+        refused: dict[int, list[Refusal]] = {}
         inputs = iter(plan_input)
         for work, some in taken:
             own = list(itertools.islice(inputs, len(some)))
@@ -100,7 +103,11 @@ class Planner:
             for row, plan in zip(some, plans, strict=True):
                 done[plan.action] += 1
                 work.unsearched += plan.action is Action.CREATE and row.key in unsearched
-                noted.append(self._note(work, row, plan, stored.get(plan.key), node_type))
+                note = self._note(work, row, plan, stored.get(plan.key), node_type)
+                noted.append(note)
+                if note.state is RowState.REJECTED:
+                    refused.setdefault(work.id, []).append((row.line, reasons_in(note.detail)))
+        side_by_side(partial(by_drop[drop].journal.refused, some) for drop, some in refused.items())
         self.index.note(noted)
         for work, _ in taken:
             if work.first_pass and not self.index.counts(work.id)[RowState.NEW]:

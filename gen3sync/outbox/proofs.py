@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from gen3sync.commons.replies import Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
+from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
@@ -123,6 +124,7 @@ def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence
     elif len(rows) > 1 and not evidence.answer.parcel.node_type.is_file:
         halve(lane, work, rows, "the commons says success but does not hold these values")
     else:
+        refused: list[Refusal] = []
         for row in rows:
             words = evidence.proven.differences.get(row.id)
             said = "The commons says success but " + (
@@ -131,6 +133,8 @@ def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence
             remedy = "Tell the commons' operators; drop the row again later."
             reason = Reason("NOT_STORED", printable(said, 2000), None, remedy)
             lane.index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
+            refused.append((row.line, (reason,)))
+        work.journal.refused(refused)
 
 
 MOST_UNREAD = 5
@@ -146,6 +150,7 @@ def halve(lane: LaneState, work: Work, rows: Sequence[IndexedRow], message: str)
         said = f"Too many requests failed without naming a row; the last said: {message}"
         reason = Reason("REFUSED", said, None, "Drop these rows again later, in smaller files.")
         lane.index.move(rows, RowState.REJECTED, detail=detail_of((reason,)))
+        work.journal.refused([(row.line, (reason,)) for row in rows])
         return
     middle = max(1, len(rows) // 2)
     for half in (rows[:middle], rows[middle:]):

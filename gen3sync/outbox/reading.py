@@ -55,6 +55,7 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
         work.reader = None
         if work.journal.exists():
             index.remember_sent(work.id, _sent(work))
+            index.remember_refused(work.id, _refused(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
 
@@ -92,7 +93,12 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
             yield NewRow(row.line, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
 
 
-def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:
+def _refused(work: Work) -> Iterator[tuple[int, Json]]:
+    for line, reasons in work.journal.refusals():
+        work.heard(reasons)
+        yield line, detail_of(reasons) if reasons else None
 
+
+def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:
     for row in work.journal.sent():
         yield row.line, row.action.value, None if row.before is None else json.dumps(row.before, ensure_ascii=False)

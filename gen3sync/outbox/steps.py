@@ -65,7 +65,7 @@ class Steps:
 
     def _read(self, work: Work) -> None:
         lane = self.lane
-        if self.archive.composed(work) or (work.withdrawn and not work.requests):
+        if self.archive.composed(work) or (work.withdrawn and not _touched(work)):
             lane.index.forget(work.id)
             work.stage = Stage.ARCHIVE
         else:
@@ -250,6 +250,7 @@ class Steps:
     def _cut_off(self, work: Work) -> None:
         """Nothing more of this drop is sent."""
         if work.withdrawn or work.superseded_by is not None:
+            self.lane.index.end_refused(work.id, _UNSENT)
             self.lane.index.end_all(work.id, _UNSENT, RowState.WITHDRAWN if work.withdrawn else RowState.SUPERSEDED)
             return
         said = "Not sent: more than half of the first rows were refused, so the file seems to be a wrong one."
@@ -291,3 +292,9 @@ class Steps:
         lane.release_followers()
         if problem is not None:
             raise problem
+
+
+def _touched(work: Work) -> bool:
+    """Whether an earlier life sent something of the drop, or told somebody what it found in it."""
+    told = work.drop.state is not DropState.WAITING or bool(work.drop.error_class)
+    return told or work.requests > 0 or next(work.journal.refusals(), None) is not None

@@ -13,6 +13,7 @@ from gen3sync.ledger.rows import RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.graphql import GraphqlDown
+from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.missing import SAID, WAITING, in_doubt
@@ -74,7 +75,7 @@ class Waits:
 
     def _give_up(self, work: Work) -> bool:
         """Refuses rows whose parents did not come in time, but for those whose parents are being sent right now."""
-        index, moved = self.lane.index, False
+        index, refused = self.lane.index, list[Refusal]()
         for row in list(index.rows(work.id, RowState.WAITING)):
             parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
             if any(index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
@@ -82,10 +83,10 @@ class Waits:
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
             said = f"The parent {names} is not in the commons and did not come in time."
             for node, key, _ in parents:
-                if (refused := index.rejected_in(node, key)) is not None:
-                    other = self.lane.works.get(refused[0])
+                if (own := index.rejected_in(node, key)) is not None:
+                    other = self.lane.works.get(own[0])
                     where = printable(other.drop.path) if other else "another file"
-                    said += f" It was itself refused: line {refused[1]} of {where}."
+                    said += f" It was itself refused: line {own[1]} of {where}."
             words = ""
             if in_doubt(row.detail):
                 refusal, words = row.detail[SAID]
@@ -94,8 +95,9 @@ class Waits:
             reason = Reason("MISSING_PARENT", said, None, remedy, said=words)
             work.heard([reason])
             index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
-            moved = True
-        return moved
+            refused.append((row.line, (reason,)))
+        work.journal.refused(refused)
+        return bool(refused)
 
     # --- lost answers
 

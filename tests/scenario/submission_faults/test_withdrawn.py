@@ -150,6 +150,46 @@ def test_what_was_sent_and_refused_is_not_said_to_have_been_kept_back(single: St
     assert drop.reason == "Somebody asked to withdraw it. Nothing of it was stored."
 
 
+def refused_before(story: Story) -> Path:
+    """A daemon ended when the commons had refused a row of the file, gen3sync another, and a third waited."""
+    rows = ("P0 S1 nonsense human", "P1 S404 male human", "P2 S1 male human")
+    path = story.drop("subject.tsv", subjects(*rows, "P2 S1 female human", "P2 S1 female alien"))
+    with story.running() as days:
+        days.until(lambda: any("refused so far" in drop.reason for drop in days.ledger.drops.open()), "the wait")
+    return path
+
+
+def shows_the_refused(story: Story) -> None:
+    paper = story.says("subject.tsv", "rejected")
+    assert (paper["verdict"], paper["rows"]["rejected"], paper["rows"]["withdrawn"]) == ("withdrawn", 4, 1)
+    by_line = {row["_line"]: row for row in story.rejects("subject.tsv", "rejected")}
+    assert list(by_line) == ["2", "4", "5", "6"]
+    assert (by_line["2"]["_error_type"], by_line["2"]["sex"]) == ("ERROR", "nonsense")
+    assert "male" in by_line["2"]["_errors"]
+    [said] = [group for group in paper["rejects"] if group["type"] == "ERROR"]
+    assert said["said"], "the commons' own words are in the receipt"
+    assert story.subjects() == []
+
+
+def test_rows_refused_before_a_restart_stay_rejects(single: Story) -> None:
+    path = refused_before(single)
+    path.unlink()
+    with single.running() as days:
+        days.ended()
+    shows_the_refused(single)
+    assert len(single.puts()) == 1, "nothing was asked of the commons again"
+
+
+def test_rows_refused_before_a_restart_stay_rejects_while_the_project_is_closed(single: Story) -> None:
+    refused_before(single)
+    single.sandbox.set_project("DEV-test", state="closed")
+    with single.running() as days:
+        days.parked_project()
+        days.outbox.withdraw("subject.tsv")
+        days.ended(pace=0.2)
+    shows_the_refused(single)
+
+
 def test_by_name_one_without_a_way(single: Story) -> None:
     path = single.drop("subject.tsv", subjects(*persons(2)), project="DEV/tset")
     with single.running() as days:

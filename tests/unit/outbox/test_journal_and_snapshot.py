@@ -11,7 +11,7 @@ import pytest
 from gen3sync.files import Fingerprint
 from gen3sync.outbox import snapshot
 from gen3sync.outbox.journal import ChunkRecord, Journal, SentRow
-from gen3sync.outbox.model import Action
+from gen3sync.outbox.model import Action, Reason
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -32,6 +32,25 @@ def test_the_journal_tells_what_was_sent_and_what_became_of_it(tmp_path: Path) -
     assert [(row.line, row.action, row.before) for row in again.sent()] == [
         (2, Action.CREATE, None), (3, Action.UPDATE, {"sex": "male"}), (4, Action.CREATE, None)
     ]  # fmt: skip
+
+
+def test_the_journal_tells_which_rows_are_refused_and_which_landed_since(tmp_path: Path) -> None:
+    sexes = Reason(
+        "ERROR", "sex must be male or female.", "sex", "Write one.", "a rule", "the commons' words", ("male",)
+    )
+    other = Reason("TWIN", "It stands there twice.")
+    journal = Journal(tmp_path)
+    journal.sending(chunk(1), [SentRow(line, Action.CREATE) for line in (2, 3, 4)])
+    journal.answered(chunk(1, "refused"), [(2, (sexes,)), (3, (sexes, other))])
+    journal.refused([(5, (other,))])
+    journal.sending(chunk(2), [SentRow(3, Action.CREATE)])
+    journal.answered(chunk(2, "landed"))
+    first, *rest = Journal(tmp_path).refusals()
+    assert first == (2, (sexes,))
+    assert [(line, [reason.type for reason in reasons]) for line, reasons in rest] == [
+        (3, ["ERROR", "TWIN"]), (5, ["TWIN"]), (3, [])
+    ]  # fmt: skip
+    assert [c.state for c in Journal(tmp_path).chunks()] == ["refused", "landed"]
 
 
 def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(tmp_path: Path) -> None:
