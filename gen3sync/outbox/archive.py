@@ -105,7 +105,8 @@ class Archive:
             versions=self._versions(),
         )
         rejects = papers.write_rejects(work, self._index, work.folder)
-        undo, told = papers.write_undo(work, self._index, work.folder)
+        undo, told, changed = papers.write_undo(work, self._index, work.folder)
+        paper |= changed.told()
         paper["undo"] = told
         paper["papers"] = [path.name for path in (*rejects, *undo)]
         return paper

@@ -17,6 +17,8 @@ WHOLE = ""
 """No column has an empty name: a file whose header has one is refused."""
 ADDED = "."
 """Columns of links in which the row named parents that were not linked. No column is called so either."""
+ERASED = "-"
+"""Columns whose stored values the row's blank cells erase. Nor so."""
 
 
 def values_before(
@@ -31,6 +33,8 @@ def values_before(
         before[WHOLE] = dict(_as_json(record, node_type, columns or tuple(row.cells)))
     if added := [change.column for change in plan.changes if "." in change.column]:
         before[ADDED] = added
+    if plan.erased:
+        before[ERASED] = [change.column for change in plan.erased]
     return before
 
 

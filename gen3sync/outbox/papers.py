@@ -7,14 +7,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from gen3sync.names import printable
-from gen3sync.outbox.before import ADDED, WHOLE
+from gen3sync.outbox.before import ADDED, ERASED, WHOLE
 from gen3sync.outbox.index import RejectedRow, RowIndex
 from gen3sync.outbox.model import Action, RowState
 from gen3sync.outbox.reading import reasons_in
@@ -22,6 +23,8 @@ from gen3sync.outbox.work import Work
 from gen3sync.records.delimited import quote
 from gen3sync.records.header import OURS
 from gen3sync.records.rows import Form
+
+_RENAMED = 100
 
 
 def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
@@ -46,9 +49,32 @@ def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
     return [path]
 
 
-def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+@dataclass(slots=True)
+class Changed:
+    """What a drop's requests did to records that were there: stored values erased, by column, and names re-spelled."""
+
+    erased: Counter[str] = field(default_factory=Counter)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    renamed_total: int = 0
+
+    def saw(self, was: str, now: str, erased: Iterable[str]) -> None:
+        """One record."""
+        self.erased.update(erased)
+        if was != now:
+            self.renamed_total += 1
+            if len(self.renamed) < _RENAMED:
+                self.renamed.append((was, now))
+
+    def told(self) -> dict[str, Any]:
+        """As the receipt tells it."""
+        renamed = [{"from": printable(old), "to": printable(new)} for old, new in self.renamed]
+        return {"erased": dict(self.erased), "renamed": renamed, "renamed_total": self.renamed_total}
+
+
+def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], dict[str, Any], Changed]:
     """Files that restore the values before, and what they cannot restore: a table for each set of columns, and records
-    as JSON where TSV cannot say a value."""
+    as JSON where TSV cannot say a value. And what was changed, from the same notes: they outlive a restart."""
+    changed = Changed()
     tables: dict[tuple[str, ...], _Undo] = {}
     created = unseen = 0
     linked: set[str] = set()
@@ -61,9 +87,10 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
                 unseen += row.sent is not Action.CREATE
                 continue
             linked.update(before.get(ADDED, ()))
+            changed.saw(str(before.get("submitter_id", row.submitter_id)), row.submitter_id, before.get(ERASED, ()))
             columns: tuple[str, ...] = ()
             if WHOLE not in before:
-                own = (c for c in before if c not in ("type", "submitter_id", "project_id", ADDED))
+                own = (c for c in before if c not in ("type", "submitter_id", "project_id", ADDED, ERASED))
                 columns = ("type", "submitter_id", *own)
             if columns not in tables:
                 number = sum(map(bool, tables)) + 1
@@ -88,7 +115,7 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
     files = {undo.path.name: undo.rows for undo in tables.values()}
     told = {"restores": sum(files.values()), "files": files, "cannot": cannot}
-    return [undo.path for undo in tables.values()], told
+    return [undo.path for undo in tables.values()], told, changed
 
 
 @dataclass

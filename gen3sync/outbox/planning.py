@@ -273,8 +273,6 @@ class Planner:
             case Action.CREATE | Action.UPDATE:
                 if record is not None:
                     detail["before"] = values_before(record, node_type, work.columns(row.shape), row, plan)
-                    if str(record.get("submitter_id")) != row.submitter_id:
-                        work.renamed.append((str(record.get("submitter_id")), row.submitter_id))
                 if plan.unseen:
                     detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)

@@ -101,8 +101,6 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     lane.index.move(unread, RowState.ACCEPTED)
     work.overwritten += sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
     work.urls += sum(_URLS in want.unseen for want in answer.parcel.wants)
-    for row in (*good, *unread):
-        work.erased.update(row.detail.get("erased", ()))
     if suspects:
         _false_success(lane, work, suspects, evidence)
     arrived = {row.key for row in (*good, *unread)}

@@ -23,7 +23,6 @@ from gen3sync.outbox.work import Work
 SCHEMA = 1
 _GROUPS = 50
 _SHOWN_LINES = 20
-_RENAMED = 100
 NOT_SENT = "NOT_SENT"
 _FAULTS = 3
 _DIFFERENT = 10_000
@@ -83,7 +82,7 @@ def compose(
     ended_at: datetime,
     versions: dict[str, str],
 ) -> dict[str, Any]:
-    """The receipt, but for the names of the archived files."""
+    """The receipt, but for the names of the archived files and what `papers.write_undo` counts on its way."""
     drop = work.drop
     counts = counts_of(index, drop.id)
     accepted = index.counts(drop.id)[RowState.ACCEPTED]
@@ -113,12 +112,12 @@ def compose(
         "problems": [str(fault) for fault in work.faults],
         "rejects": reasons,
         "rejects_total": different,
-        "erased": dict(work.erased),
+        "erased": {},
         "links_not_removed": dict(work.links_not_removed),
         "existed_before": work.existed,
         "letter_case_not_searched": work.unsearched,
-        "renamed": [{"from": printable(old), "to": printable(new)} for old, new in work.renamed[:_RENAMED]],
-        "renamed_total": len(work.renamed),
+        "renamed": [],
+        "renamed_total": 0,
         "mends": [
             {
                 "kind": m.kind.value,

@@ -79,13 +79,11 @@ class Work:
     superseded_by: int | None = None
     tried: bool = False
     """Every row passed a dry run (`on_invalid = "reject"`)."""
-    erased: Counter[str] = field(default_factory=Counter)
     links_not_removed: Counter[str] = field(default_factory=Counter)
     proofs: Counter[Proof] = field(default_factory=Counter)
     states: dict[str, str] = field(default_factory=dict)
     """States of transactions as read back, by document name."""
     overwritten: int = 0
-    renamed: list[tuple[str, str]] = field(default_factory=list)
     proof_problem: str = ""
     existed: int = 0
     """Rows planned as new that updated a record all the same: it came meanwhile, or could not be found by name."""
