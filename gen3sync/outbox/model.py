@@ -5,10 +5,11 @@ Owns shapes only. Everything here is immutable, so it may travel between threads
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
+
+from gen3sync.records.problems import names_column
 
 Json = Any
 """What JSON can say."""
@@ -79,9 +80,8 @@ class Reason:
         return self.type, self.column, self.rule or self.message
 
     def __str__(self) -> str:
-        column = self.column
-        named = column is None or re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.]\w)", self.message) is not None
-        return f"{'' if named else f'{column}: '}{self.message} {self.remedy}".strip()
+        named = self.column is None or names_column(self.message, self.column)
+        return f"{'' if named else f'{self.column}: '}{self.message} {self.remedy}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,32 +20,32 @@ from gen3sync.outbox.index import RejectedRow, RowIndex
 from gen3sync.outbox.model import Action, RowState
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
-from gen3sync.records.delimited import quote
+from gen3sync.records.delimited import quote, raw_cells
 from gen3sync.records.header import OURS
+from gen3sync.records.jsontext import with_first
 from gen3sync.records.rows import Form
-
-_RENAMED = 100
 
 
 def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
-    """The refused rows in their original text. Our columns come first: a row shorter than its header stays so, and
-    nobody has to scroll to the reasons."""
+    """The refused rows in their original text, with the line ends and the byte order mark of their file (spreadsheets
+    need it). Our columns come first: a row shorter than its header stays so, and nobody has to scroll to the reasons.
+    """
     if work.table is None or not index.counts(work.id)[RowState.REJECTED]:
         return []
-    form = work.table.form
+    form, header, end = work.table.form, work.table.header, work.table.line_end
     path = folder / f"rejects.{'json' if form is Form.JSON else form.value}"
     with path.open("w", encoding="utf-8", newline="") as out:
         rows = index.rejected(work.id)
-        if work.table.header is None:
+        if header is None:
             _json_rejects(out, rows, lines=form is Form.JSONL)
         else:
             comma = "," if form is Form.CSV else "\t"
-            names = [name for name in work.table.header.names if name not in OURS]
-            out.write(comma.join([*OURS, *(_cell(name, form) for name in names)]) + "\n")
+            names = [name for place, name in enumerate(raw_cells(header.raw, comma)) if place not in header.ours]
+            out.write(("\ufeff" if work.table.bom else "") + comma.join([*OURS, *names]) + end)
             for row in rows:
                 types, words = _told(row)
                 ours = [str(row.line), _cell(types, form), _cell(words, form)]
-                out.write(comma.join(ours) + comma + row.raw + "\n")
+                out.write(comma.join(ours) + comma + row.raw + end)
     return [path]
 
 
@@ -146,11 +146,8 @@ def _json_rejects(out: TextIO, rows: Iterator[RejectedRow], *, lines: bool) -> N
     if not lines:
         out.write("[")
     for row in rows:
-        types, words = _told(row)
-        ours = json.dumps(dict(zip(OURS, (row.line, types, words), strict=True)), ensure_ascii=False)
-        raw = row.raw.strip()
-        rest = raw[1:].lstrip() if raw.startswith("{") else f'"_value": {raw}}}'
-        text = ours[:-1] + ("" if rest == "}" else ", ") + rest
+        raw = row.raw if row.raw.startswith("{") else f'{{"_value": {row.raw}}}'
+        text = with_first(raw, dict(zip(OURS, (row.line, *_told(row)), strict=True)))
         out.write(("" if lines or first else ",\n") + text + ("\n" if lines else ""))
         first = False
     if not lines:

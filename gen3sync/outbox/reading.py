@@ -62,8 +62,7 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
 
 def _fault(problem: Problem) -> Reason:
     """A problem of the file as a whole: no rejects file says its line, so the sentence does."""
-    where = f"Line {problem.line}: " if problem.line is not None else ""
-    return Reason(problem.kind.value.upper(), where + problem.message, None, problem.remedy)
+    return Reason(problem.kind.value.upper(), problem.where + problem.message, None, problem.remedy)
 
 
 def detail_of(reasons: tuple[Reason, ...]) -> dict[str, Json]:

@@ -9,7 +9,7 @@ What columns and cells mean is left to `header` and `table`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gen3sync.records.problems import Problem, ProblemKind, TableError
@@ -31,13 +31,14 @@ class TextRecord:
         return self.end_line != self.line
 
 
-def read_delimited(text: io.TextIOWrapper, delimiter: str) -> Iterator[TextRecord]:
-    """Records in order, without blank lines. Raises TableError for a quote that is never closed."""
+def read_delimited(text: io.TextIOWrapper, delimiter: str, names: Sequence[str] = ()) -> Iterator[TextRecord]:
+    """Records in order, without blank lines. Raises TableError for a quote that is never closed; `names` are the
+    columns', as far as they are known, to say where it is."""
     quoted_break = f'"{delimiter}"'
     number = 0
-    while line := text.readline(MAX_RECORD):
+    while whole := text.readline(MAX_RECORD):
         number += 1
-        line = line.rstrip("\r\n")
+        line = whole.rstrip("\r\n")
         if not line:
             continue
         if len(line) >= MAX_RECORD - 1:
@@ -51,15 +52,16 @@ def read_delimited(text: io.TextIOWrapper, delimiter: str) -> Iterator[TextRecor
             if line.count('"') == 2 * len(cells):
                 yield TextRecord(number, number, line, cells)
                 continue
-        record = _read_quoted(text, number, line, delimiter)
+        record = _read_quoted(text, number, whole, delimiter, names)
         number = record.end_line
         yield record
 
 
-def _read_quoted(text: io.TextIOWrapper, number: int, line: str, delimiter: str) -> TextRecord:
+def _read_quoted(text: io.TextIOWrapper, number: int, whole: str, delimiter: str, names: Sequence[str]) -> TextRecord:
     """One record with quotes in it, reading on over line ends inside them."""
+    line = whole.rstrip("\r\n")
     record = TextRecord(number, number, line, [])
-    raws = [line]
+    raws = [whole]
     size = len(line)
     place = 0
     while True:
@@ -77,9 +79,9 @@ def _read_quoted(text: io.TextIOWrapper, number: int, line: str, delimiter: str)
                     more = text.readline(MAX_RECORD)
                     size += len(more)
                     if not more or size > MAX_RECORD:
-                        raise TableError([_unclosed(opened, len(record.cells) + 1, at_end=not more)])
+                        raise TableError([_unclosed(opened, len(record.cells), names, at_end=not more)])
                     line = more.rstrip("\r\n")
-                    raws.append(line)
+                    raws.append(more)
                     record.end_line += 1
                     place = 0
                     continue
@@ -98,8 +100,33 @@ def _read_quoted(text: io.TextIOWrapper, number: int, line: str, delimiter: str)
         if end < 0:
             break
         place = end + 1
-    record.raw = "\n".join(raws)
+    record.raw = "".join(raws).rstrip("\r\n")
     return record
+
+
+def raw_cells(raw: str, delimiter: str) -> list[str]:
+    """The cells of a record's text as they are written, quotes and all."""
+    pieces: list[str] = []
+    start = 0
+    while True:
+        place = start
+        if raw[place : place + 1] == '"':
+            place += 1
+            while (quote := raw.find('"', place)) >= 0:
+                place = quote + 1
+                if raw[place : place + 1] != '"':
+                    break
+                place += 1
+        end = raw.find(delimiter, place)
+        if end < 0:
+            return [*pieces, raw[start:]]
+        pieces.append(raw[start:end])
+        start = end + 1
+
+
+def column_name(names: Sequence[str], place: int) -> str:
+    """What the column at `place` is called; its number where it has no name."""
+    return names[place] if place < len(names) and names[place] else str(place + 1)
 
 
 def quote(cell: str, delimiter: str = "\t") -> str:
@@ -109,13 +136,15 @@ def quote(cell: str, delimiter: str = "\t") -> str:
     return cell
 
 
-def _unclosed(line: int, cell: int, *, at_end: bool) -> Problem:
+def _unclosed(line: int, place: int, names: Sequence[str], *, at_end: bool) -> Problem:
     where = "to the end of the file" if at_end else f"for {MAX_RECORD:,} characters"
+    cell = f"Cell {place + 1}"
     return Problem(
         ProblemKind.UNCLOSED_QUOTE,
-        f"Cell {cell} opens with a double quote that is not closed {where}; the commons would swallow what follows.",
+        f"{cell} opens with a double quote that is not closed {where}; the commons would swallow what follows.",
         'Close the quote, or write the cell in quotes with inner ones doubled: 5" pipe becomes "5"" pipe".',
         line,
+        column_name(names, place),
     )
 
 

@@ -86,7 +86,8 @@ def _texts(record: TextRecord) -> list[Problem]:
 def _bad(record: TextRecord, place: int, what: str) -> Problem:
     cell = printable(record.cells[place], 40)
     text = f"The name of column {place + 1} ('{cell}') {what}."
-    return Problem(ProblemKind.BAD_HEADER, text, "Write plain column names in the first line.", record.line)
+    remedy = "Write plain column names in the first line."
+    return Problem(ProblemKind.BAD_HEADER, text, remedy, record.line, str(place + 1))
 
 
 def _blanks(names: Sequence[str], line: int) -> list[Problem]:
@@ -98,7 +99,7 @@ def _blanks(names: Sequence[str], line: int) -> list[Problem]:
         f"{'Columns' if len(places) > 1 else 'Column'} {shown} of the header {'have' if places[1:] else 'has'} no name."
     )
     remedy = "Name the column or delete it; a stray tab at the end of the header line makes one too."
-    return [Problem(ProblemKind.BLANK_COLUMN, text, remedy, line)]
+    return [Problem(ProblemKind.BLANK_COLUMN, text, remedy, line, str(places[0]))]
 
 
 def _doubles(names: Sequence[str], line: int) -> list[Problem]:

@@ -54,13 +54,13 @@ class _Decoder:
 
 
 class _Window:
-    """A sliding piece of the text; `line` is the line that `place` stands on."""
+    """A sliding piece of the text; `line` and `column` say where `place` stands in the file."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self.buffer = ""
         self.place = 0
-        self.line = 1
+        self.line = self.column = 1
         self.ended = False
 
     def more(self) -> bool:
@@ -83,6 +83,8 @@ class _Window:
 
     def move(self, end: int) -> None:
         self.line += line_ends(self.buffer, self.place, end)
+        last = max(self.buffer.rfind("\n", self.place, end), self.buffer.rfind("\r", self.place, end))
+        self.column = end - last if last >= 0 else self.column + end - self.place
         self.place = end
 
 
@@ -171,6 +173,7 @@ def _broken(window: _Window, reason: str) -> TableError:
                 f"The file is not JSON that gen3sync can read: {reason}.",
                 "A JSON drop is one record, a list of records, a commons' export, or JSON lines (.jsonl).",
                 window.line,
+                str(window.column),
             )
         ]
     )

@@ -14,6 +14,7 @@ from gen3sync.names import Project, printable
 from gen3sync.records.dictionary import Dictionary, Link, NodeType
 from gen3sync.records.header import OURS, suggestion
 from gen3sync.records.jsonfile import JsonRecord
+from gen3sync.records.jsontext import without_keys
 from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
 from gen3sync.records.rowchecks import missing_submitter_id, other_project, unknown_column, unknown_type
 from gen3sync.records.rows import BadRow, Form, Row
@@ -45,11 +46,12 @@ class JsonRows:
         return value if isinstance(value, str) and value else None
 
     def content(self, record: JsonRecord) -> int:
-        """Equal for records written alike."""
-        return hash(record.raw)
+        """Equal for records written alike, whatever our own keys say."""
+        return hash(self.raw(record))
 
     def raw(self, record: JsonRecord) -> str:
-        return record.raw
+        """The original text without the keys that gen3sync added to an earlier rejects file."""
+        return without_keys(record.raw, OURS) if not record.value.keys().isdisjoint(OURS) else record.raw
 
     def build(self, record: JsonRecord) -> Row | BadRow | None:
         """The row, or why it cannot be one."""
@@ -69,8 +71,8 @@ class JsonRows:
         known_id = submitter_id if isinstance(submitter_id, str) else None
         if problems or node is None or known_id is None:
             known_name = name if isinstance(name, str) else None
-            return BadRow(record.line, record.end_line, record.raw, tuple(problems), known_name, known_id)
-        return Row(record.line, record.end_line, node.name, known_id, record.raw, self._form, {}, cleaned)
+            return BadRow(record.line, record.end_line, self.raw(record), tuple(problems), known_name, known_id)
+        return Row(record.line, record.end_line, node.name, known_id, self.raw(record), self._form, {}, cleaned)
 
     def _clean(
         self, record: JsonRecord, value: Mapping[str, Any], node: NodeType, problems: list[Problem]
@@ -130,6 +132,8 @@ def _links(value: object, link: Link, line: int, problems: list[Problem]) -> Ite
 
 def _doubled(record: JsonRecord) -> Iterator[Problem]:
     for key in record.doubled:
+        if key in OURS:
+            continue
         text = f"The key '{printable(key, 80)}' is given twice."
         yield Problem(ProblemKind.DUPLICATE_KEY, text, "Keep one of them.", record.line, key)
 

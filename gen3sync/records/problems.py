@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gen3sync.errors import InputError
+from gen3sync.names import printable
 
 
 class ProblemKind(StrEnum):
@@ -39,6 +41,7 @@ class ProblemKind(StrEnum):
     DUPLICATE_KEY = "duplicate_key"
     BLANK_TYPE = "blank_type"
     UNKNOWN_TYPE = "unknown_type"
+    OTHER_TYPE = "other_type"
     MISSING_SUBMITTER_ID = "missing_submitter_id"
     TWIN = "twin"
     SAME_ID = "same_id"
@@ -54,7 +57,8 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: `message` says what, `remedy` what to do. Lines count from 1, as in an editor."""
+    """One thing that is wrong: `message` says what, `remedy` what to do. Lines count from 1, as in an editor. `column`
+    is a name; where there is none, a number: of the cell in its row, in broken JSON of the character in its line."""
 
     kind: ProblemKind
     message: str
@@ -62,9 +66,23 @@ class Problem:
     line: int | None = None
     column: str | None = None
 
+    @property
+    def where(self) -> str:
+        """`Line 3, column 'sex': `, without the column where the message names it; '' without a line."""
+        if self.line is None:
+            return ""
+        if self.column is None or names_column(self.message, self.column):
+            return f"Line {self.line}: "
+        shown = self.column if self.column.isdecimal() else f"'{printable(self.column, 80)}'"
+        return f"Line {self.line}, column {shown}: "
+
     def __str__(self) -> str:
-        where = f"Line {self.line}: " if self.line is not None else ""
-        return f"{where}{self.message} {self.remedy}".rstrip()
+        return f"{self.where}{self.message} {self.remedy}".rstrip()
+
+
+def names_column(message: str, column: str) -> bool:
+    """Whether a sentence names the column itself."""
+    return re.search(rf"(?<![\w.]){re.escape(column)}(?![\w.]\w)", message) is not None
 
 
 class MendKind(StrEnum):
@@ -76,6 +94,7 @@ class MendKind(StrEnum):
     LAST_ROW_BLANKS = "last_row_blanks"
     BLANK_ROW = "blank_row"
     REPEATED_ROW = "repeated_row"
+    MIXED_TYPES = "mixed_types"
     EXTRA_BLANK_CELLS = "extra_blank_cells"
     COLUMN_NAME = "column_name"
     BLANK_UNKNOWN_COLUMN = "blank_unknown_column"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from gen3sync.names import Project, printable
-from gen3sync.records.dictionary import Dictionary
+from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.header import suggestion
 from gen3sync.records.problems import Problem, ProblemKind
 
@@ -25,6 +27,24 @@ def unknown_type(name: str, dictionary: Dictionary, line: int) -> Problem:
     remedy = f"Do you mean '{near}'?" if near else f"Known are: {', '.join(sorted(dictionary.order))}."
     text = f"The node type '{printable(name, 80)}' is unknown; the commons would drop the row without a word."
     return Problem(ProblemKind.UNKNOWN_TYPE, text, remedy, line, "type")
+
+
+def lacking_links(node: NodeType, names: Set[str]) -> tuple[str, ...]:
+    """Columns of links that a type demands and a header does not have: the commons refuses rows without them, also
+    where the record is there already."""
+    demanded = (one for one in node.links if one.name in node.required)
+    return tuple(one.column for one in demanded if not names & {one.column, f"{one.name}.id"})
+
+
+def other_type(node: str, main: str, lacking: tuple[str, ...], line: int) -> Problem:
+    """A row of another type than most of its file, where the header is not meant for it."""
+    columns = " and ".join(f"'{column}'" for column in lacking)
+    text = (
+        f"The type is '{node}', that of most rows of the file is '{main}', and the header lacks {columns}, which every "
+        f"{node} must have."
+    )
+    remedy = f"Write '{main}' if it is one, or drop the rows of '{node}' as a file of their own."
+    return Problem(ProblemKind.OTHER_TYPE, text, remedy, line, "type")
 
 
 def missing_submitter_id(line: int) -> Problem:

@@ -88,13 +88,14 @@ class Source:
                 ) from broken
 
     @contextmanager
-    def text(self) -> Iterator[io.TextIOWrapper]:
-        """The text after a byte order mark, line ends untranslated. Raises TableError where it is not UTF-8."""
+    def text(self, errors: str = "strict") -> Iterator[io.TextIOWrapper]:
+        """The text after a byte order mark, line ends untranslated. Raises TableError where it is not UTF-8, if
+        `errors` are not dealt with otherwise."""
         with self._bytes() as raw:
             buffered = raw if hasattr(raw, "peek") else io.BufferedReader(raw)  # type: ignore[type-var]
             if buffered.peek(3)[:3] == b"\xef\xbb\xbf":
                 buffered.read(3)
-            wrapper = io.TextIOWrapper(buffered, encoding="utf-8", errors="strict", newline="")
+            wrapper = io.TextIOWrapper(buffered, encoding="utf-8", errors=errors, newline="")
             try:
                 yield wrapper
             except UnicodeDecodeError as wrong:

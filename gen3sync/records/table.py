@@ -8,8 +8,9 @@ yields a `Row` or a `BadRow` for every record. Understanding values is `codec`'s
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gen3sync.names import Project
@@ -19,6 +20,7 @@ from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.header import OURS, Header, read_header
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
+from gen3sync.records.places import column_of_bad_bytes
 from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
 from gen3sync.records.rowchecks import same_id, twin
 from gen3sync.records.rows import BadRow, Form, Row
@@ -32,7 +34,8 @@ class Table:
     """A file whose text has been proven whole. Iterate as often as needed; each time reads from the start.
 
     `columns` are the header's names as the commons reads them, without our own (empty for JSON). `record_count` counts
-    records, lines of blanks aside. `mends` is complete once an iteration has come to its end.
+    records, lines of blanks aside. `mends` is complete once an iteration has come to its end. `line_end` and `bom` are
+    how the file ends its lines and whether it begins with a byte order mark.
     """
 
     name: str
@@ -47,6 +50,9 @@ class Table:
     _ids: Twins
     _file_mends: tuple[Mend, ...]
     _last_line: int
+    _main_type: str
+    line_end: str = "\n"
+    bom: bool = False
     _row_mends: Mends = field(default_factory=Mends)
 
     @property
@@ -56,7 +62,9 @@ class Table:
 
     def __iter__(self) -> Iterator[Row | BadRow]:
         self._row_mends = Mends()
-        builder = _builder(self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line)
+        builder = _builder(
+            self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line, self._main_type
+        )
         number = 0
         for record in _records(self._source, self.form, self.header):
             built = builder.build(record)  # type: ignore[arg-type]
@@ -109,7 +117,7 @@ def open_table(
     try:
         return _prove(source, form, dictionary, project)
     except TableError as wrong:
-        raise TableError(wrong.problems, name) from wrong
+        raise TableError([_placed(problem, source, form) for problem in wrong.problems], name) from wrong
 
 
 def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project | None) -> Table:
@@ -122,8 +130,8 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     header: Header | None = None
     if form.delimited:
         header = _header(source, form, mends)
-    builder = _builder(form, header, dictionary, project, Mends(), 0)
-    twins, ids = Twins(), Twins()
+    builder = _builder(form, header, dictionary, project, Mends(), 0, "")
+    twins, ids, types = Twins(), Twins(), Types(dictionary)
     count = last_line = 0
     ends: set[str] = set()
     for record in _records(source, form, header, ends):
@@ -133,6 +141,7 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         last_line = record.line
         key = builder.key(record)  # type: ignore[arg-type]
         if key is not None:
+            types.add(key[0], record.line)
             key = (key[0], pg_lower(key[1]))
             twins.add(key, builder.content(record), record.line, count)  # type: ignore[arg-type]
             record_id = builder.record_id(record)  # type: ignore[arg-type]
@@ -150,9 +159,45 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     if form.delimited and ends - {"\n"}:
         shown = ", ".join({"\r\n": "CRLF", "\r": "CR", "\n": "LF"}[end] for end in sorted(ends - {"\n"}))
         mends.add(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF")
+    types.tell(mends)
     columns = tuple(one for one in header.names if one not in OURS) if header else ()
-    mended = mends.all()
-    return Table(source.name, form, columns, count, header, source, dictionary, project, twins, ids, mended, last_line)
+    parts = (source, dictionary, project, twins, ids, mends.all(), last_line, types.main)
+    return Table(source.name, form, columns, count, header, *parts, ends.pop() if len(ends) == 1 else "\n", bom)
+
+
+class Types:
+    """Counts the node types of a file. A file may hold several; whoever meant one only has to hear of it."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+        self._rows: Counter[str] = Counter()
+        self._first: dict[str, int] = {}
+
+    def add(self, name: str, line: int) -> None:
+        self._rows[name] += 1
+        self._first.setdefault(name, line)
+
+    @property
+    def main(self) -> str:
+        """The type of most rows, of the first of them where there are as many of others; '' where none is known."""
+        return next(iter(self._known()), "")
+
+    def tell(self, mends: Mends) -> None:
+        """Notes rows of other types than most have."""
+        main, *others = self._known() or ("",)
+        for name in others:
+            text = f"Rows of '{name}' stand among rows of '{main}': each node type is sent by itself, parents first."
+            mends.add(MendKind.MIXED_TYPES, text, self._first[name], "type", main, name, self._rows[name])
+
+    def _known(self) -> list[str]:
+        return [name for name, _ in self._rows.most_common() if self._dictionary.submittable(name) is not None]
+
+
+def _placed(problem: Problem, source: Source, form: Form) -> Problem:
+    """With the column in which the first bytes stand that are no UTF-8."""
+    if problem.kind is not ProblemKind.ENCODING or problem.line is None:
+        return problem
+    return replace(problem, column=column_of_bad_bytes(source, form))
 
 
 def _header(source: Source, form: Form, mends: Mends) -> Header:
@@ -170,9 +215,10 @@ def _builder(
     project: Project | None,
     mends: Mends,
     last_line: int,
+    main_type: str,
 ) -> TextRows | JsonRows:
     if header is not None:
-        return TextRows(header, form, dictionary, project, mends, last_line)
+        return TextRows(header, form, dictionary, project, mends, last_line, main_type)
     return JsonRows(form, dictionary, project, mends)
 
 
@@ -184,7 +230,7 @@ def _records(
         if header is None:
             yield from read_json(text, lines=form is Form.JSONL)
             return
-        records = read_delimited(text, "\t" if form is Form.TSV else ",")
+        records = read_delimited(text, "\t" if form is Form.TSV else ",", header.names)
         yield from itertools.dropwhile(lambda record: record.line <= header.line, records)
         if ends is not None and text.newlines:
             ends.update([text.newlines] if isinstance(text.newlines, str) else text.newlines)

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
 from gen3sync.names import Project, printable
-from gen3sync.records.delimited import TextRecord, quote
+from gen3sync.records.delimited import TextRecord, column_name, raw_cells
 from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.header import Header, suggestion
 from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
 from gen3sync.records.rowchecks import (
     is_blank,
+    lacking_links,
     missing_submitter_id,
     other_project,
+    other_type,
     unknown_column,
     unknown_type,
 )
@@ -35,10 +37,18 @@ class _Use(Enum):
 
 
 class TextRows:
-    """Builds rows of one file. `last_line` is where the last record begins: its trailing blanks need a mend."""
+    """Builds rows of one file. `last_line` is where the last record begins: its trailing blanks need a mend.
+    `main_type` is the node type of most rows: the header may be meant for it alone."""
 
     def __init__(
-        self, header: Header, form: Form, dictionary: Dictionary, project: Project | None, mends: Mends, last_line: int
+        self,
+        header: Header,
+        form: Form,
+        dictionary: Dictionary,
+        project: Project | None,
+        mends: Mends,
+        last_line: int,
+        main_type: str,
     ) -> None:
         self._header = header
         self._form = form
@@ -47,9 +57,11 @@ class TextRows:
         self._project = project
         self._mends = mends
         self._last_line = last_line
+        self._main_type = main_type
         self._type = header.place("type")
         self._id = header.place("submitter_id")
         self._record_id = header.place("id") if "id" in header.names else None
+        self._lacks: dict[str, tuple[str, ...]] = {}
         self._plans: dict[str, tuple[tuple[int, str, _Use], ...]] = {}
 
     def key(self, record: TextRecord) -> tuple[str, str] | None:
@@ -88,6 +100,8 @@ class TextRows:
             problems.append(unknown_type(name, self._dictionary, record.line))
         if is_blank(submitter_id):
             problems.append(missing_submitter_id(record.line))
+        if node is not None and (lacking := self._lacking(node)):
+            problems.append(other_type(node.name, self._main_type, lacking, record.line))
         cells = self._cells(record, values, node, problems) if node is not None else {}
         raw = self.raw(record)
         if problems or node is None:
@@ -101,19 +115,21 @@ class TextRows:
         ours = self._header.ours
         if not ours:
             return record.raw
-        kept = [cell for place, cell in enumerate(record.cells) if place not in ours]
-        return self._delimiter.join(quote(cell, self._delimiter) for cell in kept)
+        cells = raw_cells(record.raw, self._delimiter)
+        return self._delimiter.join(cell for place, cell in enumerate(cells) if place not in ours)
 
     def _shape(self, record: TextRecord, values: Sequence[str]) -> Iterator[Problem]:
         width = len(self._header.names)
-        swallowed = record.spans_lines and (record.stray is not None or len(values) < width)
-        if swallowed:
+        swallowed = record.stray if record.stray is not None else len(values) - 1 if len(values) < width else None
+        if record.spans_lines and swallowed is None:
+            swallowed = self._row_within(record)
+        if record.spans_lines and swallowed is not None:
             yield Problem(
                 ProblemKind.SWALLOWED_ROWS,
                 f"A double quote opens a cell that runs on to line {record.end_line}, taking the rows between with it.",
                 'Close the quote, or put the cell in quotes and double the inner one: 5" pipe becomes "5"" pipe".',
                 record.line,
-                self._name(record.stray if record.stray is not None else len(values) - 1),
+                self._name(swallowed),
             )
         elif record.stray is not None:
             yield Problem(
@@ -124,18 +140,33 @@ class TextRows:
                 self._name(record.stray),
             )
         if len(values) > width:
-            if any(values[width:]):
+            place = next((place for place in range(width, len(values)) if values[place]), None)
+            if place is not None:
+                held = printable(values[place], 40)
                 yield Problem(
                     ProblemKind.TOO_MANY_CELLS,
-                    f"The row has {len(values)} cells, the header {width}.",
+                    f"The row has {len(values)} cells, the header {width}: no column is above cell {place + 1} "
+                    f"('{held}').",
                     "A tab inside a cell makes two of it: put such a cell in double quotes."
                     if self._form is Form.TSV
                     else "A comma inside a cell makes two of it: put such a cell in double quotes.",
                     record.line,
+                    self._name(place),
                 )
             else:
                 text = "Blank cells beyond the last column are left out."
                 self._mends.add(MendKind.EXTRA_BLANK_CELLS, text, record.line, rows=1)
+
+    def _row_within(self, record: TextRecord) -> int | None:
+        """The place of a cell whose last line reads like the row in which its quote was closed by chance: with a node
+        type where the types stand, and as many cells before as this one has."""
+        for place, cell in enumerate(record.cells):
+            pieces = cell.rpartition("\n")[2].split(self._delimiter) if "\n" in cell else ()
+            if not max(self._type, self._id) < place == len(pieces) - 1:
+                continue
+            if pieces[self._id].strip() and self._dictionary.submittable(pieces[self._type].strip()) is not None:
+                return place
+        return None
 
     def _characters(self, record: TextRecord) -> Iterator[Problem]:
         raw = record.raw
@@ -227,6 +258,14 @@ class TextRows:
         self._plans[node.name] = tuple(plan)
         return self._plans[node.name]
 
+    def _lacking(self, node: NodeType) -> tuple[str, ...]:
+        """Of a node type that is not the file's: what its rows would need and the header does not have."""
+        if not self._main_type or node.name == self._main_type:
+            return ()
+        if node.name not in self._lacks:
+            self._lacks[node.name] = lacking_links(node, frozenset(self._header.names))
+        return self._lacks[node.name]
+
     def _last_blanks(self, record: TextRecord, values: Sequence[str]) -> None:
         stripped = record.raw[len(record.raw.rstrip()) :]
         if self._form is Form.TSV and "\t" in stripped and len(values) <= len(self._header.names):
@@ -235,5 +274,4 @@ class TextRows:
             self._mends.add(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1)
 
     def _name(self, place: int | None) -> str | None:
-        names = self._header.names
-        return names[place] if place is not None and place < len(names) else None
+        return None if place is None else column_name(self._header.names, place)

@@ -36,7 +36,7 @@ def mends_of(table: Table) -> list[tuple[MendKind, int | None, int]]:
 @pytest.mark.parametrize(
     ("row", "kind", "column"),
     [
-        ("case\tC-1\tEXP-1\ta\tb\tc\n", ProblemKind.TOO_MANY_CELLS, None),
+        ("case\tC-1\tEXP-1\ta\tb\tc\n", ProblemKind.TOO_MANY_CELLS, "6"),
         ('case\tC-1\tEXP-1\t"5" inch\tx\n', ProblemKind.STRAY_QUOTE, "disease_type"),
         ('case\tC-1\tEXP-1\t"5 inch\tx\ncase\tC-2\tEXP-1\t"6 inch\tx\n', ProblemKind.SWALLOWED_ROWS, "disease_type"),
         ('case\tC-1\tEXP-1\t"5 inch\tx\ncase\tC-2\tEXP-1\t6"\n', ProblemKind.SWALLOWED_ROWS, "disease_type"),
@@ -213,7 +213,8 @@ class TestTwins:
         assert [row.line for row in bad_rows(HEAD + "".join(f"case\tC-1\tE\t{x}\tx\n" for x in "aab"))] == [2, 3, 4]
 
     def test_a_twin_of_another_node_type_is_none(self) -> None:
-        assert not bad_rows("type\tsubmitter_id\ncase\tX-1\nsample\tX-1\n")
+        head = "type\tsubmitter_id\texperiments.submitter_id\tcases.submitter_id\n"
+        assert not bad_rows(f"{head}case\tX-1\tE\t\nsample\tX-1\t\tX-1\n")
 
     def test_non_ascii_case(self) -> None:
         assert len(bad_rows(f"{HEAD}case\tÄ-1\tE\ta\tx\ncase\tä-1\tE\tb\tx\n")) == 2
