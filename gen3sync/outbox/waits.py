@@ -13,7 +13,7 @@ from gen3sync.ledger.rows import RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.graphql import GraphqlDown
-from gen3sync.outbox.journal import Refusal
+from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.missing import SAID, WAITING, in_doubt
@@ -139,22 +139,26 @@ class Waits:
 
     def _settle(self, one: LostRequest, known: Fate, entry: Transaction | None) -> None:
         lane, request = self.lane, one.request
+        work = lane.works.get(request.drop_id)
+        # Its journal first: once the request is settled nobody asks for its fate again. The drop itself may still wait
+        # for its turn in the queue.
+        snapshot = lane.rooms.ledger.drops.get(request.drop_id).snapshot
+        journal = work.journal if work is not None else Journal((lane.rooms.state / snapshot).parent)
+        for chunk in journal.chunks():
+            if chunk.document_name == sent_name(request.document_name):
+                journal.answered(
+                    replace(
+                        chunk,
+                        ended_at=lane.rooms.clock.now().isoformat(),
+                        transaction_id=entry.id if entry else chunk.transaction_id,
+                        transaction_state=entry.state.value if entry else None,
+                        state=f"answer lost, {known.value}",
+                    )
+                )
         lane.rooms.ledger.requests.finish(request.id, RequestState.SETTLED, entry.id if entry else None)
         lane.lost.settled(one)
         lane.planner.locked = lane.lost.keys()
-        work = lane.works.get(request.drop_id)
         if work is not None:
-            for chunk in work.journal.chunks():
-                if chunk.document_name == sent_name(request.document_name):
-                    work.journal.answered(
-                        replace(
-                            chunk,
-                            ended_at=lane.rooms.clock.now().isoformat(),
-                            transaction_id=entry.id if entry else chunk.transaction_id,
-                            transaction_state=entry.state.value if entry else None,
-                            state=f"answer lost, {known.value}",
-                        )
-                    )
             # Rows of several lost requests cannot be told apart here; those still locked go behind again.
             lane.index.again(work.id, RowState.LOST)
         _log.info(
