@@ -25,6 +25,8 @@ from gen3sync.records.header import OURS
 from gen3sync.records.jsontext import with_first
 from gen3sync.records.rows import Form
 
+_RENAMED = 100
+
 
 def write_rejects(work: Work, index: RowIndex, folder: Path) -> list[Path]:
     """The refused rows in their original text, with the line ends and the byte order mark of their file (spreadsheets
