@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import ParamSpec, Protocol, TypeVar
@@ -157,8 +157,9 @@ def resting() -> Iterator[None]:
         rise()
 
 
-class HelpingPool(ThreadPoolExecutor):
-    """Its threads work for whoever submits: what they wait for counts for them. Standing in the queue is a rest."""
+class Helping(Executor):
+    """Of an executor: its threads work for whoever submits: what they wait for counts for them. Standing in the queue
+    is a rest."""
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         worker = _me.get()

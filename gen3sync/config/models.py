@@ -111,7 +111,7 @@ class OutboxSettings(_Section):
     blanks: Blanks = _key(
         "Blank cells that would erase stored values: ask first (guard), erase, keep or refuse.", '"guard"', Blanks.GUARD
     )
-    parallel: StrictInt = _key("Requests in flight at once.", "2", 2, ge=1, le=16)
+    parallel: StrictInt = _key("Requests in flight at once, all projects together.", "2", 2, ge=1, le=16)
     chunk_rows: StrictInt = _key("Most rows in one request.", "1000", 1000, ge=1, le=100_000)
     chunk_bytes: Bytes = _key(
         "Largest request; 900 kB passes a proxy that kept its default limit of 1 MB.", '"900 kB"', 900_000, ge=1000

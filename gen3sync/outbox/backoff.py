@@ -37,13 +37,15 @@ class CommonsGate:
 
     1. `enter()` is True: go on, and report with `ok()` or `failed()` in any case.
     2. While down, `enter()` is False until the next attempt is due; then it is True for exactly one caller.
+    3. A probe that hangs keeps others waiting for `patience` seconds; then another one may.
     """
 
-    def __init__(self, clock: Clock, rng: random.Random) -> None:
-        self._clock, self._rng = clock, rng
+    def __init__(self, clock: Clock, rng: random.Random, patience: float = 20.0) -> None:
+        self._clock, self._rng, self._patience = clock, rng, patience
         self._lock = threading.Lock()
         self._down: Down | None = None
         self._probing = False
+        self._since = 0.0
 
     @property
     def down(self) -> Down | None:
@@ -54,9 +56,10 @@ class CommonsGate:
         with self._lock:
             if self._down is None:
                 return True
-            if self._probing or self._clock.monotonic() < self._down.next_at:
+            now = self._clock.monotonic()
+            if now < self._down.next_at or (self._probing and now - self._since < self._patience):
                 return False
-            self._probing = True
+            self._probing, self._since = True, now
             return True
 
     def left(self) -> None:

@@ -11,7 +11,7 @@ import random
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,11 +23,12 @@ from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, remove_leftovers
 from gen3sync.ledger import Ledger
 from gen3sync.ledger.rows import Drop, EventLevel
-from gen3sync.life import HelpingPool, Workers, unwatched
+from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import pause, snapshot, wishes
 from gen3sync.outbox.backoff import CommonsGate
+from gen3sync.outbox.crew import PATIENCE, Crew, HelpingCrew
 from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.graphql import GraphqlWatch
@@ -67,7 +68,7 @@ class Outbox:
         observer: Observer = NOBODY,
     ) -> None:
         chance = rng or random.Random()
-        parallel = settings.outbox.parallel
+        parallel, patience = settings.outbox.parallel, PATIENCE * settings.outbox.target
         self._rooms = Rooms(
             settings,
             client,
@@ -75,10 +76,10 @@ class Outbox:
             ledger,
             clock,
             chance,
-            CommonsGate(clock, chance),
-            ThreadPoolExecutor(parallel, "send"),
-            HelpingPool(parallel, "read"),
-            ThreadPoolExecutor(parallel, "prove"),
+            CommonsGate(clock, chance, patience),
+            Crew(parallel, "send", clock, patience),
+            HelpingCrew(parallel, "read", clock, patience),
+            Crew(parallel, "prove", clock, patience),
             on_landed,
             failpoint,
             host_name(),
@@ -137,6 +138,7 @@ class Outbox:
         it counts as a lost answer at the next start."""
         end = self._rooms.clock.monotonic() + timeout
         self._rooms.stop.set()
+        self._rooms.pool.send_home()
         self._watch.stop()
         self._wake.set()
         clean = True

@@ -18,7 +18,7 @@ from gen3sync.outbox.answers import Consequences
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.model import RowState
 from gen3sync.outbox.proofs import MOST_ROWS, Evidence, act, gather, unproven
-from gen3sync.outbox.send import Answer, Put, send, unforeseen
+from gen3sync.outbox.send import Answer, Put, send, unforeseen, unsent
 from gen3sync.outbox.work import Brake, Stage, Work
 
 _log = logging.getLogger("gen3sync.outbox")
@@ -89,6 +89,9 @@ class Flow:
 
     def _answered(self, put: Put, done: Future[list[Answer]]) -> None:
         self._flying -= 1
+        if done.cancelled():
+            self._follow(unsent(put))
+            return
         error = done.exception()
         if error is not None:
             for parcel in put.parcels:

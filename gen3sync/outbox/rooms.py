@@ -20,6 +20,7 @@ from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox.backoff import CommonsGate
+from gen3sync.outbox.crew import Crew
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.left import Left
@@ -30,8 +31,8 @@ Landed = Callable[[Project, set[str]], None]
 
 @dataclass(frozen=True)
 class Rooms:
-    """Handed to every part; made once, by `Outbox`. `pool` bounds the requests that write, `readers`
-    those that read; `provers` wait for these."""
+    """Handed to every part; made once, by `Outbox`. `pool` sends the requests that write, `readers` those
+    that read; `provers` wait for these."""
 
     settings: Settings
     client: CommonsClient
@@ -40,7 +41,7 @@ class Rooms:
     clock: Clock
     rng: random.Random
     gate: CommonsGate
-    pool: Executor
+    pool: Crew
     readers: Executor
     provers: Executor
     on_landed: Landed

@@ -88,6 +88,11 @@ def unforeseen(put: Put, error: BaseException) -> list[Answer]:
     return answers(put, Broken(said, BrokenCause.RESET, may_have_landed=True), 0.0)
 
 
+def unsent(put: Put) -> list[Answer]:
+    """Its turn did not come before gen3sync was stopped."""
+    return answers(put, Broken("gen3sync was stopped before it was sent.", BrokenCause.CANCELLED), 0.0)
+
+
 def answers(put: Put, reply: SubmitReply, seconds: float) -> list[Answer]:
     """What `reply` means for each drop's part. It is judged as a whole: rows at fault in one part put the rows of the
     others into bad company."""

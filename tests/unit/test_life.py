@@ -13,7 +13,11 @@ from gen3sync.clock import ManualClock
 from gen3sync.commons.replies import Broken
 from gen3sync.commons.transport import Request, Timeouts, Transport
 from gen3sync.daemon.heartbeats import Heartbeats, Shift
-from gen3sync.life import HelpingPool, Worker
+from gen3sync.life import Helping, Worker
+
+
+class HelpingPool(Helping, ThreadPoolExecutor):
+    """Helpers."""
 
 
 class World:
