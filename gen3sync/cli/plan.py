@@ -91,7 +91,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         case "exports":
             yield "  (no GraphQL: compared with whole exports)"
         case "blind":
-            yield "  (no right to read: nothing could be compared, so nobody can tell which records are new)"
+            yield "  (no right to read: nothing can be compared, so nobody can tell which records are new, and what is"
+            yield "  sent stays unverified)"
     for mend in plan.mends:
         rows = f" in {count(mend.rows, 'row')}" if mend.rows else ""
         line = "" if mend.line is None else f" ({'first ' if mend.rows > 1 else ''}line {mend.line})"

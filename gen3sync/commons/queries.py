@@ -28,6 +28,7 @@ __all__ = [
     "last_transaction_id",
     "list_ids",
     "names_like",
+    "owners",
     "search",
     "shown",
     "signature",
@@ -47,6 +48,13 @@ class Children(NamedTuple):
 
     id: str
     kids: frozenset[str]
+
+
+class Owner(NamedTuple):
+    """The project (its id) and the node type of a record."""
+
+    project_id: str
+    node: str
 
 
 def find_ids(client: Asks, project: Project, node: str, submitter_ids: Iterable[str]) -> dict[str, Known] | Nothing:
@@ -139,6 +147,22 @@ def children(
         match row:
             case {"id": str(id), "name": str(stored), "kids": list(kids_of)} if stored in parents:
                 found[stored] = Children(id, frozenset(str(kid["id"]) for kid in kids_of if isinstance(kid, dict)))
+    return found
+
+
+def owners(client: Asks, project: Project, ids: Sequence[str]) -> dict[str, Owner] | Nothing:
+    """Whose these ids are, in `project` and in any other that the key may read. Ids of projects that it may not read
+    look as if nobody had them."""
+    query = f"query($P:[String],$I:[String]){{{GUARD} rows:node(ids:$I,first:0){{id type project_id}}}}"
+    found: dict[str, Owner] = {}
+    for some in portions(list(dict.fromkeys(ids)), _IDS_AT_ONCE):
+        rows = _rows(client, project, query, {"P": [project.id], "I": list(some)})
+        if not isinstance(rows, list):
+            return rows
+        for row in rows:
+            match row:
+                case {"id": str(id), "type": str(node), "project_id": str(project_id)}:
+                    found[id] = Owner(project_id, node)
     return found
 
 

@@ -60,6 +60,8 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     sight = lookup.sight()
     if isinstance(sight, Refused | Failure):
         raise error_of(rooms.client, project, sight, f"looking at {project}")
+    if sight is Sight.FULL and lookup.shown_only():
+        sight = Sight.BLIND
     try:
         table = open_table(path, name=path.name, dictionary=dictionary, project=project)
     except OSError as error:

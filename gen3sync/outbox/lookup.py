@@ -26,6 +26,7 @@ from gen3sync.commons.replies import (
 from gen3sync.names import Project
 from gen3sync.outbox.glance import Glance, records
 from gen3sync.outbox.graphql import GraphqlWatch
+from gen3sync.outbox.namedids import owned
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.spellings import Spellings
 from gen3sync.outbox.stock import Record, Stock, key_of, together
@@ -35,9 +36,6 @@ from gen3sync.pglower import pg_lower
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 500
 """Records asked for by id in one question."""
-_MIXED = 500
-"""What the commons answers when it is asked for records of several node types at once."""
-_MOST_QUESTIONS = 64
 _MANY = 100
 """Records from which on an export of the whole node is thought of to read them back."""
 _WORTH = 12
@@ -80,6 +78,10 @@ class Lookup:
     def sight(self, node: str | None = None) -> Sight | Nothing:
         """How well the project can be seen. `node` is counted in the same question, for `stored` to use."""
         return self._sights.sight(node)
+
+    def shown_only(self) -> bool:
+        """Whether GraphQL shows the project to everybody, and the key may not read it: from then on it is not seen."""
+        return self._sights.shown_only()
 
     def forget(self) -> None:
         """Permissions or services may have changed: look anew how well the project can be seen."""
@@ -155,22 +157,11 @@ class Lookup:
         return self.by_id(ids)
 
     def named(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Records of any node by id, as far as they can be had: where not, the proof after sending finds out."""
-        if not ids or self.sight() not in (Sight.FULL, Sight.EXPORTS):
+        """Records of any node and project by id, as far as they can be had; see `namedids.py`."""
+        sight = self.sight()
+        if not ids or sight not in (Sight.FULL, Sight.EXPORTS):
             return {}
-        found: dict[str, Record] = {}
-        portions = [list(ids)]
-        questions = 0
-        while portions and questions < _MOST_QUESTIONS:
-            some = portions.pop()
-            questions += 1
-            records = self._client.export_records(self._project, some)
-            if isinstance(records, tuple):
-                found.update((str(record.get("id")), record) for record in records)
-            elif isinstance(records, Broken) and records.status == _MIXED and len(some) > 1:
-                middle = len(some) // 2
-                portions += [some[:middle], some[middle:]]
-        return found
+        return owned(self._client, self._asks if sight is Sight.FULL else None, self._project, ids)
 
     def present(self, node: str, submitter_ids: Mapping[str, str]) -> set[str] | Nothing | None:
         """Keys of those `submitter_ids` (by key) that are stored. None without GraphQL: that is left to the commons,

@@ -12,6 +12,7 @@ from enum import Enum
 
 from gen3sync.config import Blanks, Send
 from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
+from gen3sync.outbox.namedids import elsewhere
 from gen3sync.outbox.rules import reason_of
 from gen3sync.pglower import pg_lower
 from gen3sync.records.codec import Desired
@@ -64,8 +65,8 @@ def plan_rows(
 
 
 def ids_to_ask(rows: Iterable[PlanRow], stored: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Ids that rows name though nothing is stored under their submitter_id: they may belong to other records, and then
-    the commons would say 200 and store nothing (GEN3.md, lie 10)."""
+    """Ids that rows name though nothing is stored under their submitter_id: they may belong to other records, also of
+    other projects, and then the commons would say 200 and store nothing (GEN3.md, lie 10)."""
     return [one.desired.id for one in rows if one.desired.id is not None and one.row.key not in stored]
 
 
@@ -83,7 +84,7 @@ def plan_row(
         reasons = tuple(map(reason_of, desired.problems))
         return RowPlan(row.line, row.node, row.key, row.submitter_id, Action.REJECT, problems=reasons)
     found = None if record is None else compare(desired, record, node_type)
-    other = identity_problem(desired, None, by_id) if record is None else None
+    other = (elsewhere(desired, by_id) or identity_problem(desired, None, by_id)) if record is None else None
     wrong = found.problems if found is not None else (other,) if other is not None else ()
     if wrong:
         reasons = tuple(map(reason_of, wrong))

@@ -36,6 +36,10 @@ MOST_LOST = 3
 """Requests with one row alone whose answers were lost while others landed, before that row is refused."""
 MOST_FAILED = 6
 """The same where the commons said that it failed, whatever became of others: an hour, at a horizon of ten minutes."""
+BEHIND = "behind"
+"""In the detail of a row that stands behind another drop's: that drop."""
+SAME_ID = "same id"
+"""In the detail of a row that stands behind another drop's: the id that both name, where that is why."""
 _FEW_PARENTS = 200
 _REMEMBERED = 20_000
 """Parents known to be there, per lane; forgotten all at once when there are more."""
@@ -162,7 +166,9 @@ class Planner:
             if holder is None and lost is None:
                 free.append(row)
             else:
-                words = {"behind": holder} if holder is not None else {"locked": lost}
+                words: dict[str, Json] = {"locked": lost} if holder is None else {BEHIND: holder}
+                if holder is not None and row.key not in holders:
+                    words[SAME_ID] = row.named
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.config import OnInvalid
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
-from gen3sync.outbox import receipt
 from gen3sync.outbox.afterwards import ask_states
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.flow import Flow
@@ -25,12 +23,9 @@ from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, read_some
 from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
+from gen3sync.outbox.standing import tell_wait
 from gen3sync.outbox.work import Brake, Stage, Work
 
-FOR_PARENTS = "parents"
-"""Why a drop waits, in one word: rows of it lack a parent."""
-BEHIND_OTHERS = "behind"
-"""The same: rows of it come after those of a drop that is parked, or that waits itself."""
 _AT_ONCE = 50
 """Drops that are archived side by side."""
 _UNSENT = (*(RowState.NEW, RowState.READY, RowState.WAITING, RowState.BEHIND, RowState.GUARDED, RowState.TRIED),)
@@ -100,7 +95,7 @@ class Steps:
         if self._through(work):
             work.stage = Stage.ARCHIVE
             return True
-        self._tell_wait(work)
+        tell_wait(self.lane, work)
         return False
 
     def let_go(self, work: Work) -> bool:
@@ -116,59 +111,6 @@ class Steps:
 
     def _through(self, work: Work) -> bool:
         return not work.in_flight and not work.proving and self.lane.index.open_count(work.id) == 0
-
-    def _tell_wait(self, work: Work) -> None:
-        """What a drop is waiting for, where rows wait for parents or lost answers and nothing else is to be done."""
-        counts = self.lane.index.counts(work.id)
-        idle = counts[RowState.WAITING] + counts[RowState.LOST] + counts[RowState.BEHIND]
-        if work.in_flight or work.proving or idle < self.lane.index.open_count(work.id):
-            return
-        if counts[RowState.LOST]:
-            if work.drop.state is not DropState.WAITING or not work.drop.reason:
-                self._tell_lost(work, counts[RowState.LOST])
-            return
-        if counts[RowState.BEHIND]:
-            self._tell_behind(work, counts[RowState.BEHIND])
-            return
-        if not counts[RowState.WAITING] or (work.drop.state is DropState.WAITING and work.drop.reason):
-            return
-        row = next(self.lane.index.rows(work.id, RowState.WAITING))
-        parents = ", ".join(printable(f"{node} {sid}") for node, sid in row.detail.get("waiting", ())[:3])
-        number = counts[RowState.WAITING]
-        rows = "1 row waits" if number == 1 else f"{number} rows wait"
-        more = " and others" if number > 1 else ""
-        reason = f"{rows} for {parents or 'a parent'}{more}."
-        if refused := counts[RowState.REJECTED]:
-            why = receipt.told(*receipt.summary(self.lane.index, work))
-            reason += f" {rows_said(refused)} refused so far.{why} The rejects file comes when the drop ends."
-        self.lane.put(work, DropState.WAITING, reason=reason, error_class=FOR_PARENTS)
-
-    def _tell_behind(self, work: Work, number: int) -> None:
-        """Which drop has to end first. What that one does may change, so this is told anew when it has."""
-        row = next(self.lane.index.rows(work.id, RowState.BEHIND))
-        holder = self.lane.works.get(row.detail.get("behind", work.id), work)
-        rows = "1 row waits" if number == 1 else f"{number} rows wait"
-        if holder is work:
-            reason = f"{rows} until it is known what became of a request whose answer was lost."
-        else:
-            came = f"which came before and has the same {'record' if number == 1 else 'records'}"
-            reason = f"{rows} until {printable(holder.drop.path)} has ended, {came}."
-        rests = holder.parked or holder.drop.error_class in (FOR_PARENTS, BEHIND_OTHERS)
-        stands, error_class = work.drop, BEHIND_OTHERS if rests else "turn"
-        if (stands.state, stands.reason, stands.error_class) != (DropState.WAITING, reason, error_class):
-            self.lane.put(work, DropState.WAITING, reason=reason, error_class=error_class)
-
-    def _tell_lost(self, work: Work, number: int) -> None:
-        rooms = self.lane.rooms
-        left = self.lane.lost.ends(work.id, rooms.settings.commons.horizon)
-        if left is None:
-            return
-        reason = (
-            f"no answer came for {rows_said(number)}, so nobody knows yet whether they landed: the commons' log is "
-            "looked at again and again, and in the end the values tell."
-        )
-        known_at = rooms.clock.now() + timedelta(seconds=left)
-        self.lane.put(work, DropState.WAITING, reason=reason, error_class="lost", next_attempt_at=known_at)
 
     # --- plan
 

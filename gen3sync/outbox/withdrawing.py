@@ -15,7 +15,7 @@ from gen3sync.outbox.archive import clear_original
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.routing import Routing
-from gen3sync.outbox.steps import BEHIND_OTHERS, FOR_PARENTS
+from gen3sync.outbox.standing import BEHIND_OTHERS, FOR_PARENTS
 
 _ROOT = "outbox root"
 DELETED = "Its file was deleted or moved away from the outbox."

@@ -154,6 +154,24 @@ def test_a_file_that_waits_for_a_parent_says_so(bench: Bench) -> None:
     assert all(drop.verdict is Verdict.LANDED for drop in ended)
 
 
+def test_a_file_behind_another_that_names_the_same_id_says_so(bench: Bench) -> None:
+    same = "7b1b2f0c-0000-4000-8000-000000000001"
+    header = "type submitter_id studies.submitter_id id"
+    first = bench.drop("first.tsv", table(header, f"subject P1 S9 {same}"))
+    with bench.running() as days:
+
+        def reasons() -> dict[str, str]:
+            return {drop.path: drop.reason for drop in days.ledger.drops.open()}
+
+        days.until(lambda: reasons().get("DEV/test/first.tsv") == "1 row waits for study S9.", "the first one waits")
+        bench.drop("second.tsv", table(header, f"subject P2 S1 {same}"))
+        words = "1 row waits until DEV/test/first.tsv has ended, which came before and names the same id."
+        days.until(lambda: reasons().get("DEV/test/second.tsv") == words, "the second one says why it waits")
+        first.unlink()
+        drops = days.ended(3)
+    assert {drop.path: drop.verdict for drop in drops}["DEV/test/second.tsv"] is Verdict.LANDED
+
+
 def test_a_file_behind_another_that_waits_says_which_and_goes_when_that_one_is_taken_away(bench: Bench) -> None:
     bench.drop("study.tsv", STUDY)
     bench.once()

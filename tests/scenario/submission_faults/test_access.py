@@ -252,6 +252,17 @@ def test_graphql_shows_what_exports_may_not(single: Story) -> None:
     single.whole(*names(4), "P9")
 
 
+def test_a_plan_for_a_project_that_only_graphql_shows(single: Story) -> None:
+    """Nothing of it could be proven, so nothing is said to be known."""
+    single.sandbox.set_project("DEV-test", availability_type="Open")
+    single.sandbox.deny("DEV-test", "read")
+    path = single.folder / "subject.tsv"
+    path.write_text(subjects(*persons(4)))
+    with single.opened() as (outbox, _):
+        plan = outbox.plan_file(path, Project("DEV", "test"))
+    assert (plan.sight.value, plan.counts) == ("blind", {"update": 4})
+
+
 def test_no_read_permission_and_blank_cells(single: Story) -> None:
     """Where nothing can be read, any blank may erase something: a person decides."""
     single.sandbox.deny("DEV-test", "read")

@@ -187,6 +187,26 @@ def test_a_known_id_with_another_submitter_id_stores_nothing(story: Story) -> No
     story.whole(*names(4))
 
 
+def test_an_id_of_another_projects_record_stores_nothing(story: Story) -> None:
+    """Records copied from an export of another project, with their ids: the commons would lose the good rows, too."""
+    story.sandbox.add_project("DEV-far")
+    story.sandbox.write("DEV-far", [{"type": "study", "submitter_id": "F1", "projects": {"code": "far"}}])
+    study = story.sandbox.record("DEV-far", "study", "F1")
+    assert study is not None
+    copied = table(
+        "type submitter_id projects.code title id", f"study F1 test Far {study['id']}", "study S2 test Two ."
+    )
+    story.drop("copied.tsv", copied)
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 1, 1)
+    [row] = story.rejects("copied.tsv")
+    assert (row["submitter_id"], row["_error_type"]) == ("F1", "OTHER_ID")
+    assert "belongs to a study of another project, DEV-far" in row["_errors"]
+    assert story.sandbox.record("DEV-test", "study", "S2") is not None
+    assert len(story.puts()) == 1
+    story.whole()
+
+
 def test_ids_of_records_of_several_nodes_are_known_before_they_are_sent(story: Story) -> None:
     """An export of several node types at once fails on a commons with 500, which says nothing of its health."""
     story.drop("first.tsv", subjects("P0 S1 male human"))
