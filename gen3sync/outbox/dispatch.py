@@ -63,19 +63,24 @@ class Dispatcher:
         be sent now. What is left of it is filled with rows of `others` that can go along."""
         if work.brake is Brake.ON_TRIAL:
             return None  # the first request decides whether there is a second
-        first = self.index.sendable(work.id, 1)
-        if not first:
+        dry_run = self._tries_first(work)
+        while first := self.index.sendable(work.id, 1):
+            node_type = dictionary.nodes[first[0].node]
+            if not (dry_run and node_type.is_file):
+                break
+            self.index.move(self.index.sendable(work.id, self.sizes.most), RowState.TRIED)
+        else:
             return None
-        node_type = dictionary.nodes[first[0].node]
         # One submitter_id twice in a request fails it, whatever the node types (GEN3.md, "It refuses"). Rows of a drop
         # and node cannot share one, since `records` refuses twins, and of two drops the later one's would be BEHIND.
         # Nor do they share an id that they name, for the same reasons.
         ready = sum(self.index.counts(one.id)[RowState.READY] for one in (work, *others))
         room = self.sizes.share(node_type.name, ready, slots)
-        dry_run = self._dry_run(work, node_type)
         parts = [Part(work, self.index.sendable(work.id, room))]
         if not dry_run and may_share(parts[0], node_type):
             for other in others:
+                if self._tries_first(other):
+                    continue
                 room -= len(parts[-1].rows)
                 if room < 1:
                     break
@@ -188,10 +193,10 @@ class Dispatcher:
         self.rooms.failpoint("send: written in the ledger")
         return requests
 
-    def _dry_run(self, work: Work, node_type: NodeType) -> bool:
-        """Everything is tried first where nothing may be sent unless all of it passes; but file nodes never: even a
-        dry run writes to the file index."""
-        return self.rooms.settings.outbox.on_invalid is OnInvalid.REJECT and not work.tried and not node_type.is_file
+    def _tries_first(self, work: Work) -> bool:
+        """Everything is tried first where nothing may be sent unless all of it passes; but file nodes never, since even
+        a dry run writes to the file index: their rows wait until the others passed."""
+        return self.rooms.settings.outbox.on_invalid is OnInvalid.REJECT and not work.tried
 
     def _keeps_blanks(self, work: Work) -> bool:
         return self.rooms.settings.outbox.blanks is Blanks.KEEP and not work.drop.allow_erase

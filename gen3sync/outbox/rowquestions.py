@@ -161,6 +161,17 @@ class RowQuestions:
                 out[key] = RowState(state)
         return out
 
+    def awaits_others(self, drop_id: int) -> bool:
+        """Whether a row of the drop waits for a parent that is not a row of the drop itself, held back until all passed
+        a dry run or waiting in its turn: no dry run passes without the parent (GEN3.md, "It refuses")."""
+        found = self._db.execute(
+            "SELECT 1 FROM waits JOIN rows ON rows.id=row_id WHERE waits.drop_id=? AND rows.state=? AND NOT EXISTS"
+            " (SELECT 1 FROM rows AS own WHERE own.node=waits.node AND own.key=waits.key AND own.drop_id=waits.drop_id"
+            " AND own.state IN (?,?)) LIMIT 1",
+            (drop_id, int(RowState.WAITING), int(RowState.TRIED), int(RowState.WAITING)),
+        )
+        return found.fetchone() is not None
+
     def rejected_in(self, node: str, key: str) -> tuple[int, int] | None:
         """The drop and line that had this record and was refused, if it is still open here."""
         found = self._db.execute(

@@ -176,11 +176,12 @@ class Steps:
         self.lane.park(work, reason, "guard", None)
 
     def _all_tried(self, work: Work) -> bool:
-        """Whether all rows passed a dry run, or some were refused and nothing is sent."""
-        counts = self.lane.index.counts(work.id)
+        """Whether all rows passed a dry run (but those whose parents come with them), or some were refused and nothing
+        is sent."""
+        index, counts = self.lane.index, self.lane.index.counts(work.id)
         if work.in_flight or counts[RowState.READY]:
             return False
-        work.tried = not (counts[RowState.WAITING] or counts[RowState.BEHIND]) or bool(counts[RowState.REJECTED])
+        work.tried = bool(counts[RowState.REJECTED]) or not (counts[RowState.BEHIND] or index.awaits_others(work.id))
         if work.tried and counts[RowState.REJECTED]:
             said = 'Not sent, because other rows of the file were refused ([outbox] on_invalid = "reject").'
             states = [*_UNSENT, RowState.UNCHANGED]

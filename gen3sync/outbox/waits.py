@@ -25,7 +25,7 @@ from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _SELDOM = 3600.0
-_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}
+_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.LANDED}
 
 
 @dataclass

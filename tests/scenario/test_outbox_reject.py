@@ -1,0 +1,88 @@
+"""`on_invalid = "reject"`: nothing of a file is sent unless all of it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.ledger import Verdict
+from gen3sync.sandbox import Sandbox
+from tests.scenario.outbox_bench import Bench, table
+
+COLUMNS = (
+    "type submitter_id projects.code studies.submitter_id subjects.submitter_id sample_type sex "
+    "samples.submitter_id file_name file_size md5sum data_format"
+)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Sandbox() as sandbox:
+        yield Bench(tmp_path, sandbox, options='on_invalid = "reject"\nlink_grace = "2s"')
+
+
+def mixed(*rows: dict[str, str]) -> str:
+    """A file of several node types: each row names what it has."""
+    return table(COLUMNS, *(" ".join(row.get(column, ".") for column in COLUMNS.split()) for row in rows))
+
+
+def study(name: str) -> dict[str, str]:
+    return {"type": "study", "submitter_id": name, "projects.code": "test"}
+
+
+def subject(name: str, parent: str, sex: str = "male") -> dict[str, str]:
+    return {"type": "subject", "submitter_id": name, "studies.submitter_id": parent, "sex": sex}
+
+
+def sample(name: str, parent: str) -> dict[str, str]:
+    return {"type": "sample", "submitter_id": name, "subjects.submitter_id": parent, "sample_type": "Blood"}
+
+
+def test_children_go_with_their_own_parents(bench: Bench) -> None:
+    """No dry run of a child passes before its parent is stored: the parents are tried, then all of it goes."""
+    bench.drop("all.tsv", mixed(sample("A1", "P1"), subject("P1", "S1"), study("S1")))
+    [drop] = bench.once().ended
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 3)
+    bench.drop("more.tsv", mixed(study("S2"), subject("P2", "S2"), subject("P3", "S1", "wrong")))
+    [drop] = bench.once().ended
+    assert (drop.verdict, drop.counts["rejected"]) == (Verdict.REJECTED, 3)
+    assert bench.sandbox.record("DEV-test", "study", "S2") is None
+
+
+def test_drops_that_wait_for_parents_of_each_other_come_to_an_end(bench: Bench) -> None:
+    """Neither is sent before all of it passed, and no more of it passes before the other is sent."""
+    bench.drop("one.tsv", mixed(study("S1"), subject("P2", "S2")))
+    bench.drop("two.tsv", mixed(study("S2"), subject("P1", "S1")))
+    with bench.running() as running:
+        drops = running.ended(2)
+    assert {drop.verdict for drop in drops} == {Verdict.REJECTED}
+    assert bench.sandbox.count("DEV-test", "study") == 0
+
+
+def test_no_rows_of_another_file_go_along_untried(bench: Bench) -> None:
+    bench.drop("study.tsv", mixed(study("S1")))
+    bench.once()
+    bench.drop("good.tsv", mixed(study("S2")))
+    bench.drop("bad.tsv", mixed(study("S3"), subject("P1", "S1", "wrong")))
+    assert {drop.verdict for drop in bench.once().ended} == {Verdict.LANDED, Verdict.REJECTED}
+    assert bench.sandbox.record("DEV-test", "study", "S2")
+    assert bench.sandbox.record("DEV-test", "study", "S3") is None
+
+
+def test_file_nodes_wait_until_the_other_rows_passed(bench: Bench) -> None:
+    """They are not tried themselves: even a dry run writes to the file index."""
+    bench.drop("parents.tsv", mixed(sample("A0", "P0"), subject("P0", "S1"), study("S1")))
+    bench.once()
+    file = {"type": "sequencing_file", "submitter_id": "F0", "samples.submitter_id": "A0", "file_name": "f0.bam"}
+    file |= {"file_size": "10", "md5sum": f"{0:032x}", "data_format": "BAM"}
+    bench.drop("wrong.tsv", mixed(file, *(subject(f"P{i}", "S1", "wrong" if i == 35 else "male") for i in range(40))))
+    [drop] = bench.once().ended
+    assert (drop.verdict, bench.sandbox.count("DEV-test", "sequencing_file")) == (Verdict.REJECTED, 0)
+    bench.drop("right.tsv", mixed(file, *(subject(f"P{i}", "S1") for i in range(1, 40))))
+    [drop] = bench.once().ended
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 40)
+    tried = [named for request in bench.sandbox.requests if "_dry_run" in request.path for named in request.named]
+    assert tried
+    assert not [named for named in tried if named[1] == "sequencing_file"]
