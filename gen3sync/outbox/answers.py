@@ -128,6 +128,9 @@ class Consequences:
         with self.lane.rooms.ledger.together():
             for answer in answers:
                 requests.finish(answer.parcel.request_id, state, _transaction(answer))
+        if state is not RequestState.LOST:
+            locks = (lock for answer in answers for row in answer.parcel.rows for lock in row.locks)
+            self.lane.rooms.ids.free(self.lane.project, locks)
 
     def _lost(self, work: Work, answer: Answer) -> None:
         parcel, lane = answer.parcel, self.lane

@@ -31,6 +31,9 @@ from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.rows import Row
 from gen3sync.records.wire import JSON_TYPE, TSV_TYPE, tsv_can_say, wire_json, wire_tsv
 
+ELSEWHERE = "elsewhere"
+"""In the detail of a row that waits: the id that it names, and a request of another project."""
+
 
 @dataclass
 class Dispatcher:
@@ -41,6 +44,8 @@ class Dispatcher:
     project: Project
     sizes: Sizes
     meanings: Meanings = field(default_factory=Meanings)
+    elsewhere: set[str] = field(default_factory=set)
+    """Ids that rows wait for, since a request of another project names them."""
     newest_transaction: int | None = None
     """The newest transaction known; where the search for a lost answer starts."""
     _asked: Future[object] | None = None
@@ -90,8 +95,22 @@ class Dispatcher:
                     parts.append(part)
                     continue
                 room += len(parts[-1].rows)
-        parts, wants, body, content_type = self._body(parts, node_type)
-        return self._written(parts, wants, body, content_type, node_type, dry_run=dry_run)
+        while parts := parts if dry_run else self._apart(parts):
+            parts, wants, body, content_type = self._body(parts, node_type)
+            if dry_run or self.rooms.ids.take(self.project, _named(parts)):
+                return self._written(parts, wants, body, content_type, node_type, dry_run=dry_run)
+        return None
+
+    def _apart(self, parts: list[Part]) -> list[Part]:
+        """Without rows whose id a request of another project names: they wait until it is answered."""
+        held = self.rooms.ids.others(self.project, _named(parts))
+        if not held:
+            return parts
+        self.elsewhere |= held
+        for row in (row for part in parts for row in part.rows if row.named in held):
+            self.index.move([row], RowState.BEHIND, detail={ELSEWHERE: row.named})
+        left = [Part(part.work, [row for row in part.rows if row.named not in held]) for part in parts]
+        return [part for part in left if part.rows]
 
     def _body(self, parts: list[Part], node_type: NodeType) -> tuple[list[Part], list[list[Desired]], bytes, str]:
         """The bytes of a request, with as many of the rows as fit."""
@@ -224,6 +243,10 @@ class Part:
             and self.work.table.form is other.work.table.form
             and self.work.drop.allow_erase == other.work.drop.allow_erase
         )
+
+
+def _named(parts: Sequence[Part]) -> set[str]:
+    return {row.named for part in parts for row in part.rows if row.named is not None}
 
 
 def _filled(row: Row, before: Json, node_type: NodeType) -> Row:

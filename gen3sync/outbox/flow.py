@@ -66,6 +66,9 @@ class Flow:
             others = ()  # a probe is small
         going = [other for other in others if self._may_go(other)]
         put = lane.dispatcher.next_put(work, going, lane.rooms.catalog.dictionary(), self.slots)
+        if held := lane.dispatcher.elsewhere:
+            lane.dispatcher.elsewhere = set()
+            lane.rooms.ids.when_free(lane.project, held, partial(self.call, lane.release_followers))
         if put is None:
             lane.rooms.gate.left()
             return False

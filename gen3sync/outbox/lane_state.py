@@ -57,6 +57,10 @@ class LaneState:
     """The drop that is worked on, for log and history of what goes wrong."""
     _told: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for lost in self.lost.requests:  # an earlier life's
+            self.rooms.ids.hold(self.project, lost.request.keys)
+
     @property
     def place(self) -> dict[str, object]:
         """Where something goes wrong, for the log."""

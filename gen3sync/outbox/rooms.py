@@ -23,6 +23,7 @@ from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.crew import Crew
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.graphql import GraphqlWatch
+from gen3sync.outbox.idlocks import IdLocks
 from gen3sync.outbox.left import Left
 
 Landed = Callable[[Project, set[str]], None]
@@ -53,6 +54,7 @@ class Rooms:
     """Makes those who show signs of life."""
     stop: threading.Event = field(default_factory=threading.Event)
     observer: Observer = NOBODY
+    ids: IdLocks = field(default_factory=IdLocks)
 
     def watched(self, name: str) -> AbstractContextManager[None]:
         """Work on a thread of its own: missed when it takes longer than it can by right."""

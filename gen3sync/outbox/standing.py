@@ -11,6 +11,7 @@ from datetime import timedelta
 from gen3sync.ledger.rows import DropState
 from gen3sync.names import printable
 from gen3sync.outbox import receipt
+from gen3sync.outbox.dispatch import ELSEWHERE
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import WAITING
 from gen3sync.outbox.model import RowState, rows_said
@@ -54,7 +55,9 @@ def _tell_behind(lane: LaneState, work: Work, number: int) -> None:
     """Which drop has to end first. What that one does may change, so this is told anew when it has."""
     rows = list(itertools.islice(lane.index.rows(work.id, RowState.BEHIND), _LOOKED_AT))
     holder = lane.works.get(rows[0].detail.get(BEHIND, work.id), work)
-    if holder is work:
+    if ELSEWHERE in rows[0].detail:
+        reason = f"{_rows_wait(number)} for a request of another project that names the same id."
+    elif holder is work:
         reason = f"{_rows_wait(number)} until it is known what became of a request whose answer was lost."
     else:
         by_id = [SAME_ID in row.detail for row in rows]

@@ -157,6 +157,7 @@ class Waits:
                 )
         lane.rooms.ledger.requests.finish(request.id, RequestState.SETTLED, entry.id if entry else None)
         lane.lost.settled(one)
+        lane.rooms.ids.free(lane.project, request.keys)
         lane.planner.locked = lane.lost.keys()
         if work is not None:
             # Rows of several lost requests cannot be told apart here; those still locked go behind again.

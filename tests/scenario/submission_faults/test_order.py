@@ -154,6 +154,52 @@ def test_two_drops_that_name_one_new_id_are_never_in_flight_together(story: Stor
     story.whole("P0", "P2")
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["held", "lost"])
+def test_one_new_id_in_two_projects_is_never_in_flight_twice(story: Story, lost: bool) -> None:
+    """Projects know nothing of each other, but an id is a record's in the whole commons."""
+    same = "7b1b2f0c-0000-4000-8000-000000000002"
+    story.sandbox.add_project("DEV-far")
+    story.sandbox.write("DEV-far", [{"type": "study", "submitter_id": "S1", "projects": {"code": "far"}}])
+    far = "DEV/far"
+    with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, story.running() as days:
+        if lost:
+            story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
+        story.drop("a.tsv", subjects(f"P0 S1 {same}", columns="id"))
+        days.until(lambda: hold.fault.waiting, "an upload held before its commit", pace=0.2)
+        if lost:
+            days.hears("not known whether", pace=0.2)
+        story.drop("b.tsv", subjects(f"P1 S1 {same}", "P2 S1 .", columns="id"), far)
+        words = "1 row waits for a request of another project that names the same id."
+        days.until(lambda: any(drop.reason == words for drop in days.ledger.drops.open()), words, pace=0.2)
+        assert story.sandbox.count("DEV-far", "subject") == 1, "the other row of the file has gone"
+        hold.release()
+        verdicts = {drop.path: drop.verdict for drop in days.ended(2)}
+    assert verdicts == {"DEV/test/a.tsv": Verdict.LANDED, "DEV/far/b.tsv": Verdict.PARTLY}
+    [group] = story.receipt("b.tsv", project=far)["rejects"]
+    assert (group["type"], "each project has records of its own" in group["remedy"]) == ("OTHER_ID", True)
+    story.whole("P0")
+
+
+def test_an_id_whose_request_was_lost_is_not_named_by_another_project_after_a_restart(story: Story) -> None:
+    same = "7b1b2f0c-0000-4000-8000-000000000003"
+    story.sandbox.add_project("DEV-far")
+    story.sandbox.write("DEV-far", [{"type": "study", "submitter_id": "S1", "projects": {"code": "far"}}])
+    with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold:
+        story.sandbox.faults.lose(Point.STARTED, how=504, **PUT)
+        with story.running() as days:
+            story.drop("a.tsv", subjects(f"P0 S1 {same}", columns="id"))
+            days.hears("not known whether", pace=0.2)
+        with story.running() as days:
+            days.until(lambda: "nobody knows yet" in days.ledger.drops.open()[0].reason, "the wait", pace=0.2)
+            story.drop("b.tsv", subjects(f"P1 S1 {same}", columns="id"), "DEV/far")
+            words = "another project that names the same id"
+            days.until(lambda: any(words in drop.reason for drop in days.ledger.drops.open()), words, pace=0.2)
+            hold.release()
+            verdicts = [drop.verdict for drop in days.ended(2)]
+    assert verdicts == [Verdict.LANDED, Verdict.REJECTED]
+    story.whole("P0")
+
+
 def test_one_bad_file_does_not_hold_up_the_others(story: Story) -> None:
     story.drop("bad.tsv", bytes(range(256)))
     story.drop("waits.tsv", subjects("P8 S9 male human"))
