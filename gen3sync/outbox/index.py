@@ -28,7 +28,7 @@ CREATE TABLE rows(
   rank INTEGER NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL, sid TEXT NOT NULL, shape INTEGER NOT NULL,
   cells TEXT, raw TEXT NOT NULL, state INTEGER NOT NULL, action TEXT, record_id TEXT,
   grp INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, sent TEXT, before TEXT, detail TEXT, chunk INTEGER,
-  named TEXT
+  named TEXT, vals INTEGER, kept TEXT
 );
 CREATE INDEX by_state ON rows(drop_id, state, grp, rank, id);
 CREATE INDEX by_key ON rows(node, key);
@@ -150,11 +150,8 @@ class RowIndex(RowQuestions):
         """What a plan says of rows that were NEW."""
         with self._together():
             self._db.executemany(
-                "UPDATE rows SET state=?, action=?, detail=?, record_id=? WHERE id=?",
-                (
-                    (int(one.state), one.action.value, dump(one.detail or None), one.record_id, one.row.id)
-                    for one in planned
-                ),
+                "UPDATE rows SET state=?, action=?, detail=?, record_id=?, vals=?, kept=? WHERE id=?",
+                map(_said_of, planned),
             )
             for (drop_id, state), number in Counter((one.row.drop_id, one.state) for one in planned).items():
                 self._count(drop_id, RowState.NEW, state, number)
@@ -291,6 +288,11 @@ class RowIndex(RowQuestions):
         counts = self._counts.setdefault(drop_id, Counter())
         counts[old] -= number
         counts[new] += number
+
+
+def _said_of(one: Noted) -> tuple[object, ...]:
+    planned = (int(one.state), one.action.value, dump(one.detail or None), one.record_id)
+    return *planned, one.values, dump(one.links_kept or None), one.row.id
 
 
 def _unsent(state: RowState) -> str:

@@ -21,6 +21,7 @@ from gen3sync.files import Fingerprint, fsync_folder
 from gen3sync.outbox.model import Action, Json, Reason
 
 NAME = "journal.jsonl"
+IN_FLIGHT = "in flight"
 NOT_STORED = ("refused", "not sent", "answer lost, not stored")
 """States of requests that stored nothing."""
 WITHDRAWN = "withdrawn"
@@ -52,7 +53,7 @@ class ChunkRecord:
     ended_at: str | None = None
     transaction_id: int | None = None
     transaction_state: str | None = None
-    state: str = "in flight"
+    state: str = IN_FLIGHT
     message: str = ""
 
 

@@ -122,6 +122,8 @@ class RowPlan:
     record_id: str | None = None
     unseen: tuple[Parent, ...] = ()
     """Parents of which nobody could say whether they are there."""
+    equal: int = 0
+    """Values of the row that are stored as it says (see `records.compare.Comparison`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,11 +119,12 @@ def plan_row(
         action,
         changes,
         erased,
-        tuple(link.column for link in found.links_not_removed) if found else (),
+        tuple(dict.fromkeys(link.column for link in found.links_not_removed)) if found else (),
         waiting if action is Action.WAIT else (),
         problems,
         str(record["id"]) if record is not None and record.get("id") else None,
         tuple(parent for parent, state in parents.items() if state is ParentState.UNSEEN),
+        found.equal if found else 0,
     )
 
 

@@ -108,7 +108,7 @@ class Planner:
                 done[plan.action] += 1
                 work.unsearched += plan.action is Action.CREATE and row.key in unsearched
                 note = self._note(work, row, plan, stored.get(plan.key), node_type)
-                noted.append(note)
+                noted.append(replace(note, links_kept=plan.links_not_removed) if plan.links_not_removed else note)
                 if note.state is RowState.REJECTED:
                     refused.setdefault(work.id, []).append((row.line, reasons_in(note.detail)))
         side_by_side(partial(by_drop[drop].journal.refused, some) for drop, some in refused.items())
@@ -252,8 +252,6 @@ class Planner:
         self._there.setdefault(node, set()).update(keys)
 
     def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: Record | None, node_type: NodeType) -> Noted:
-        for link in plan.links_not_removed:
-            work.links_not_removed[link] += 1
         detail: dict[str, Json] = {SAID: row.detail[SAID]} if SAID in row.detail else {}
         if plan.erased:
             detail["erased"] = [change.column for change in plan.erased]
@@ -263,9 +261,9 @@ class Planner:
             case Action.UNCHANGED if row.sent is not None:
                 # An earlier life, or a request whose answer was lost, wrote it; the comparison just proved it.
                 work.compared += 1
-                return Noted(row, RowState.DONE, row.sent, row.detail, plan.record_id)
+                return Noted(row, RowState.DONE, row.sent, row.detail, plan.record_id, values=plan.equal)
             case Action.UNCHANGED:
-                return Noted(row, RowState.UNCHANGED, plan.action, {}, plan.record_id)
+                return Noted(row, RowState.UNCHANGED, plan.action, {}, plan.record_id, values=plan.equal)
             case Action.ERASE:
                 return Noted(row, RowState.GUARDED, plan.action, detail)
             case Action.WAIT:

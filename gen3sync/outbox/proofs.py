@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gen3sync.commons.replies import Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
@@ -39,6 +39,8 @@ class Evidence:
     answer: Answer
     back: Readback
     proven: Proven
+    values: Mapping[int, int] = field(default_factory=dict)
+    """By row id: how many values that were read back are as the row says."""
 
 
 def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list[Evidence]:
@@ -61,13 +63,14 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
         else:
             said = problem or ("" if state is not None else "the transaction is not in the commons' log")
             back = Readback(state, records, problem=said, retry=retry)
-        proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
+        differs, values = _compared(answer.parcel, ids[answer], back)
+        proven = prove(answer.parcel.rows, back, differs)
         if proven.differences and newest is None:
             newest = lookup.newest_transaction()
         if proven.differences and isinstance(newest, int) and tid is not None and newest > tid:
             back = replace(back, others_since=True)
-            proven = prove(answer.parcel.rows, back, _differences(answer.parcel, ids[answer], back))
-        out.append(Evidence(answer, back, proven))
+            proven = prove(answer.parcel.rows, back, differs)
+        out.append(Evidence(answer, back, proven, values))
     return out
 
 
@@ -97,10 +100,13 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     suspects = [row for row in rows if proven.rows[row.id] in (Seen.DIFFERENT, Seen.ABSENT)]
     good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
     unread = [row for row in rows if proven.rows[row.id] is Seen.UNREAD]
-    lane.index.move(good, RowState.DONE)
+    for number, some in _by_values(good, evidence).items():
+        lane.index.move(some, RowState.DONE, vals=number)
     lane.index.move(unread, RowState.ACCEPTED)
     work.overwritten += sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
-    work.urls += sum(_URLS in want.unseen for want in answer.parcel.wants)
+    landed = {row.id for row in (*good, *unread)}
+    pairs = zip(rows, answer.parcel.wants, strict=True)
+    work.urls += sum(_URLS in want.unseen for row, want in pairs if row.id in landed)
     if suspects:
         _false_success(lane, work, suspects, evidence)
     arrived = {row.key for row in (*good, *unread)}
@@ -179,12 +185,22 @@ def _states(lookup: Lookup, answers: Sequence[Answer]) -> tuple[dict[int, Transa
     return {}, entries.message, may_pass(entries)
 
 
-def _differences(parcel: Parcel, ids: Mapping[int, str], back: Readback) -> dict[int, str | None]:
-    """For each row that was read back: what differs from the file, in words, or None."""
+def _by_values(rows: Sequence[IndexedRow], evidence: Evidence) -> dict[int, list[IndexedRow]]:
+    """Proven rows by how many values of theirs were found as they say: none where somebody overwrote them since."""
+    found: dict[int, list[IndexedRow]] = {}
+    for row in rows:
+        equal = evidence.proven.rows[row.id] is Seen.EQUAL
+        found.setdefault(evidence.values.get(row.id, 0) if equal else 0, []).append(row)
+    return found
+
+
+def _compared(parcel: Parcel, ids: Mapping[int, str], back: Readback) -> tuple[dict[int, str | None], dict[int, int]]:
+    """For each row that was read back: what differs from the file, in words, or None; and how many values do not."""
     if back.records is None:
-        return {}
+        return {}, {}
     by_id: dict[str, Mapping[str, Json]] = {str(record.get("id")): record for record in back.records.values()}
     out: dict[int, str | None] = {}
+    values: dict[int, int] = {}
     for row, want in zip(parcel.rows, parcel.wants, strict=True):
         record = by_id.get(ids.get(row.id, "")) or back.records.get(row.key)
         if record is None or pg_lower(str(record.get("submitter_id"))) != row.key:
@@ -194,4 +210,5 @@ def _differences(parcel: Parcel, ids: Mapping[int, str], back: Readback) -> dict
         wrong = [*found.changes, *erased, *([found.renamed] if found.renamed else [])]
         words = "; ".join(f"{c.column} is {c.old!r}, sent {c.new!r}" for c in wrong[:5])
         out[row.id] = printable(words, 1000) or None
-    return out
+        values[row.id] = found.equal
+    return out, values

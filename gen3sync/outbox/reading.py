@@ -8,10 +8,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gen3sync.files import folder_error
 from gen3sync.names import Project
 from gen3sync.outbox.index import NewRow, RowIndex
+from gen3sync.outbox.journal import IN_FLIGHT
+from gen3sync.outbox.lost import sent_name
 from gen3sync.outbox.model import Json, Reason, RowState
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.rules import reason_of
@@ -54,6 +57,7 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
     if len(rows) < SLICE:
         work.reader = None
         if work.journal.exists():
+            _never_sent(rooms, work)
             index.remember_sent(work.id, _sent(work))
             index.remember_refused(work.id, _refused(work))
         work.stage = Stage.WORK
@@ -90,6 +94,17 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
             rank = dictionary.place(node)
             cells, key = cells_of(row), pg_lower(sid)
             yield NewRow(row.line, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
+
+
+def _never_sent(rooms: Rooms, work: Work) -> None:
+    """Requests of which the ledger knows nothing: a crash came when they were written down and not yet sent."""
+    unknown = [chunk for chunk in work.journal.chunks() if chunk.state == IN_FLIGHT]
+    known = {sent_name(one.document_name) for one in rooms.ledger.requests.of_drop(work.id)} if unknown else set()
+    for chunk in unknown:
+        if chunk.document_name not in known:
+            now = rooms.clock.now().isoformat()
+            why = "gen3sync was stopped before it was sent"
+            work.journal.answered(replace(chunk, ended_at=now, state="not sent", message=why))
 
 
 def _refused(work: Work) -> Iterator[tuple[int, Json]]:

@@ -20,7 +20,7 @@ from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
 
-SCHEMA = 1
+SCHEMA = 2
 _GROUPS = 50
 _SHOWN_LINES = 20
 NOT_SENT = "NOT_SENT"
@@ -38,7 +38,7 @@ def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
 
 
 _WORDS = ("read", "created", "updated", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
-_ALWAYS = ("read", "created", "updated", "unchanged", "rejected")
+_ALWAYS = ("read", "created", "updated", "unchanged", "rejected", "waiting")
 
 
 def _word(state: RowState, action: Action | None) -> str:
@@ -113,7 +113,7 @@ def compose(
         "rejects": reasons,
         "rejects_total": different,
         "erased": {},
-        "links_not_removed": dict(work.links_not_removed),
+        "links_not_removed": dict(index.links_kept(drop.id)),
         "existed_before": work.existed,
         "letter_case_not_searched": work.unsearched,
         "renamed": [],
@@ -138,7 +138,6 @@ def compose(
 
 def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: int) -> dict[str, Any]:
     """How what landed was proven; the weakest proof of any row counts."""
-    del index
     weakest = next((proof for proof in reversed(Proof) if work.proofs[proof]), None)
     if weakest is None:
         proven = counts["created"] + counts["updated"] + counts["unchanged"]
@@ -147,10 +146,14 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
         weakest = Proof.VALUES
     if weakest in (Proof.NONE, Proof.TRANSACTION) and not accepted:
         weakest = Proof.VALUES
+    values = index.values(work.id)
+    held = counts["created"] + counts["updated"] + counts["unchanged"]
     return {
         "method": weakest.value if weakest else "nothing to prove",
         "verified": accepted == 0 and not work.faults,
-        "rows_proven": counts["created"] + counts["updated"] + counts["unchanged"] - accepted,
+        "rows_proven": held - accepted - work.overwritten,
+        "values": values[RowState.DONE],
+        "values_unchanged": values[RowState.UNCHANGED],
         "rows_accepted_unverified": accepted,
         "overwritten_since": work.overwritten,
         "urls_sent_not_proven": work.urls,

@@ -69,6 +69,10 @@ class Noted:
     detail: dict[str, Json]
     record_id: str | None = None
     waits_for: tuple[tuple[str, str], ...] = ()
+    values: int | None = None
+    """How many values of it were found stored as it says; known of rows that need not be sent (any more)."""
+    links_kept: tuple[str, ...] = ()
+    """Columns of links in which it no longer names a stored parent."""
 
 
 class RowQuestions:
@@ -204,6 +208,20 @@ class RowQuestions:
         query = f"SELECT {_COLUMNS}, before {_IN_ORDER} AND sent IS NOT NULL ORDER BY id"
         for values in self._stream(query, drop_id):
             yield _row(values[:-1]), load(values[-1])
+
+    def values(self, drop_id: int) -> dict[RowState, int]:
+        """How many values of a drop's rows were found stored as the rows say, by state: of those that were sent and
+        are DONE, and of those that were UNCHANGED."""
+        states = (RowState.DONE, RowState.UNCHANGED)
+        sums = ", ".join(f"sum(CASE state WHEN {int(state)} THEN vals END)" for state in states)
+        [found] = self._stream(f"SELECT {sums} {_IN_ORDER}", drop_id)
+        return {state: number or 0 for state, number in zip(states, found, strict=True)}
+
+    def links_kept(self, drop_id: int) -> Counter[str]:
+        """In how many rows, of those that landed, a link's column no longer names a stored parent."""
+        held = ",".join(str(int(state)) for state in (RowState.DONE, RowState.ACCEPTED, RowState.UNCHANGED))
+        query = f"SELECT kept {_IN_ORDER} AND kept IS NOT NULL AND state IN ({held})"
+        return Counter(column for (kept,) in self._stream(query, drop_id) for column in load(kept))
 
     def tally(self, drop_id: int) -> list[tuple[str, RowState, Action | None, Action | None, int]]:
         """(node, state, action, sent, number), parents first, for the receipt."""

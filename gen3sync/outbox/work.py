@@ -79,7 +79,6 @@ class Work:
     superseded_by: int | None = None
     tried: bool = False
     """Every row passed a dry run (`on_invalid = "reject"`)."""
-    links_not_removed: Counter[str] = field(default_factory=Counter)
     proofs: Counter[Proof] = field(default_factory=Counter)
     states: dict[str, str] = field(default_factory=dict)
     """States of transactions as read back, by document name."""

@@ -43,7 +43,8 @@ class Comparison:
 
     `changes` are values and links to be set; `erased` values that blank cells would remove; `renamed` the submitter_id
     where only its letter case differs (a PUT would rename the record); `links_not_removed` parents that stay though the
-    row does not name them; `problems` what a PUT cannot do.
+    row does not name them; `problems` what a PUT cannot do. `equal` counts the values of the row that are stored as it
+    says: properties, blank cells where nothing is stored, and parents it names.
     """
 
     changes: tuple[Change, ...] = ()
@@ -51,6 +52,7 @@ class Comparison:
     links_not_removed: tuple[KeptLink, ...] = ()
     renamed: Change | None = None
     problems: tuple[Problem, ...] = ()
+    equal: int = 0
 
     @property
     def unchanged(self) -> bool:
@@ -70,10 +72,12 @@ def compare(desired: Desired, stored: Mapping[str, Any], node_type: NodeType) ->
     erased = [
         Change(name, plain(stored[name]), None) for name in sorted(desired.blanks) if not is_nothing(stored.get(name))
     ]
+    equal = len(desired.properties) - len(changes) + len(desired.blanks) - len(erased)
     for name, refs in desired.links.items():
-        _links(desired, node_type.link[name], refs, stored.get(name) or (), changes, kept, problems)
+        equal += _links(desired, node_type.link[name], refs, stored.get(name) or (), changes, kept, problems)
     for name in sorted(desired.unlinked):
         parents = stored.get(name) or ()
+        equal += not parents
         if parents:
             old = tuple(_named(entry, node_type.link[name]) for entry in parents)
             erased.append(Change(node_type.link[name].column, old, None))
@@ -84,7 +88,7 @@ def compare(desired: Desired, stored: Mapping[str, Any], node_type: NodeType) ->
     if problem := identity_problem(desired, stored):
         problems.append(problem)
         renamed = None
-    return Comparison(tuple(changes), tuple(erased), tuple(kept), renamed, tuple(problems))
+    return Comparison(tuple(changes), tuple(erased), tuple(kept), renamed, tuple(problems), equal)
 
 
 def _links(
@@ -95,7 +99,8 @@ def _links(
     changes: list[Change],
     kept: list[KeptLink],
     problems: list[Problem],
-) -> None:
+) -> int:
+    """Notes what differs in one link, and answers how many of the parents that the row names are stored."""
     missing = [ref for ref in refs if not any(_is_parent(ref, entry, link) for entry in parents)]
     unnamed = [entry for entry in parents if not any(_is_parent(ref, entry, link) for ref in refs)]
     old = tuple(_named(entry, link) for entry in parents)
@@ -106,10 +111,11 @@ def _links(
         )
         remedy = "Keep the stored parent, or delete the record in the commons and send it again."
         problems.append(Problem(ProblemKind.OTHER_PARENT, text, remedy, desired.line, link.column))
-        return
+        return 0
     if missing:
         changes.append(Change(link.column, old or None, tuple(dict.fromkeys([*old, *(str(ref) for ref in missing)]))))
     kept += (KeptLink(link.column, entry.get(link.key), entry.get("node_id")) for entry in unnamed)
+    return len(refs) - len(missing)
 
 
 def _is_parent(ref: LinkRef, entry: Mapping[str, Any], link: Link) -> bool:

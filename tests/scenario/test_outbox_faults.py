@@ -131,6 +131,7 @@ def test_without_read_permission_the_receipt_is_not_green(bench: Bench) -> None:
     assert drop.verdict is Verdict.UNVERIFIED
     receipt = bench.receipt("subject.tsv")
     assert receipt["verification"]["verified"] is False
+    assert (receipt["verification"]["values"], receipt["verification"]["values_unchanged"]) == (0, 0)
     assert "unverified" in receipt["reason"]
     assert bench.sandbox.count("DEV-test", "subject") == 10
 

@@ -91,7 +91,10 @@ def test_a_value_that_is_not_there_is_seen_in_an_export_too(bench: Bench) -> Non
     [drop] = bench.once(meddle).ended
     receipt = bench.receipt("subject.tsv")
     assert done
-    assert (drop.verdict, receipt["verification"]["overwritten_since"]) == (Verdict.LANDED, 1)
+    proof = receipt["verification"]
+    assert (drop.verdict, proof["overwritten_since"]) == (Verdict.LANDED, 1)
+    # What somebody else wrote over is proven by its transaction, not by its values.
+    assert (proof["rows_proven"], proof["values"]) == (MANY - 1, 3 * (MANY - 1))
     assert read_back(bench) == {"GET"}
 
 

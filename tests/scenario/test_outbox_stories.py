@@ -78,7 +78,7 @@ def test_three_bad_rows_of_ten_come_back_corrected_and_land(bench: Bench) -> Non
     bench.once()
     receipt = bench.receipt("subject.tsv")
     assert receipt["verdict"] == "partly"
-    assert receipt["rows"] == {"read": 10, "created": 7, "updated": 0, "unchanged": 0, "rejected": 3}
+    assert receipt["rows"] == {"read": 10, "created": 7, "updated": 0, "unchanged": 0, "rejected": 3, "waiting": 0}
     [group] = receipt["rejects"]
     assert (group["rows"], group["column"], group["lines"]) == (3, "sex", [3, 5, 7])
     rejects = bench.folder / "sent/DEV/test/subject.tsv.rejects.tsv"
@@ -97,7 +97,7 @@ def test_an_edited_file_sends_only_the_changed_rows(seeded: Bench) -> None:
     edited = [row.replace("human", "dog") if i in (2, 7) else row for i, row in enumerate(TEN)]
     seeded.drop("subject.tsv", subjects(*edited))
     [drop] = seeded.once().ended
-    assert drop.counts == {"read": 10, "created": 0, "updated": 2, "unchanged": 8, "rejected": 0}
+    assert drop.counts == {"read": 10, "created": 0, "updated": 2, "unchanged": 8, "rejected": 0, "waiting": 0}
     [put] = seeded.writes()[sent:]
     assert put.body.count(b"\n") == 3
     undo = seeded.folder / "sent/DEV/test/subject-2.tsv.undo.tsv"

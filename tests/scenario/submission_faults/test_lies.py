@@ -78,7 +78,7 @@ def test_line_separators_cut_a_row(story: Story) -> None:
     bad = "P1 S1 male hu\u2028man"
     story.drop("subject.tsv", subjects("P0 S1 male human", bad, "P2 S1 male hu\x0bman", "P3 S1 male human"))
     [drop] = story.goes()
-    assert drop.counts == {"read": 4, "created": 2, "updated": 0, "unchanged": 0, "rejected": 2}
+    assert drop.counts == {"read": 4, "created": 2, "updated": 0, "unchanged": 0, "rejected": 2, "waiting": 0}
     receipt = story.says("subject.tsv")
     assert {group["type"] for group in receipt["rejects"]} == {"LINE_SEPARATOR"}
     assert sorted(line for group in receipt["rejects"] for line in group["lines"]) == [3, 4]

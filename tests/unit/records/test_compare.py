@@ -152,6 +152,24 @@ def test_identity_against_both_records() -> None:
     assert "a case" in stranger.message
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "type", "equal"),
+    [
+        ("submitter_id\tinitial_weight\tis_ffpe\tcases.submitter_id", "S-1\t2.0\tTRUE\tc-1", "sample", 3),
+        ("submitter_id\tinitial_weight\tis_ffpe", "S-1\t2\tfalse", "sample", 1),
+        ("submitter_id\tfreezing_method\tsample_type", "S-1\t\t", "sample", 1),
+        ("id\tproject_id\tsubmitter_id", "id-s1\tDEV-test\tS-1", "sample", 0),
+        ("submitter_id\tcases.submitter_id", "S-1\t", "sample", 0),
+        ("submitter_id\tcases.submitter_id", "S-1\tC-9", "sample", 0),
+        ("submitter_id\tsamples.submitter_id", "A-1\tS-1,S-2", "aliquot", 2),
+        ("submitter_id\tsamples.submitter_id", "A-1\tS-1,S-3", "aliquot", 1),
+    ],
+)
+def test_what_counts_as_a_value_that_is_stored(columns: str, cells: str, type: str, equal: int) -> None:
+    """Properties, blanks where nothing is stored, parents; not what says which record it is."""
+    assert compared(columns, cells, SAMPLE if type == "sample" else ALIQUOT, type).equal == equal
+
+
 def test_lists_count_their_order() -> None:
     stored = {"id": "x", "submitter_id": "C-1", "consent_codes": ["GRU", "HMB"]}
     assert compared("submitter_id\tconsent_codes", "C-1\tGRU, HMB", stored, "case").unchanged
