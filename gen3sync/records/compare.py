@@ -119,9 +119,11 @@ def _links(
 
 
 def _is_parent(ref: LinkRef, entry: Mapping[str, Any], link: Link) -> bool:
-    if ref.id is not None:
-        return bool(ref.id == entry.get("node_id"))
+    if ref.id is not None and ref.id != entry.get("node_id"):
+        return False
     name = entry.get(link.key)
+    if ref.id is not None and (ref.submitter_id is None or name is None):
+        return True
     return name is not None and ref.submitter_id is not None and pg_lower(ref.submitter_id) == pg_lower(name)
 
 

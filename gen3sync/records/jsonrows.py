@@ -7,7 +7,8 @@ list of objects that name a parent by `submitter_id` (`code` for projects) or `i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gen3sync.names import Project, printable
@@ -60,7 +61,7 @@ class JsonRows:
             problem = Problem(ProblemKind.NOT_A_RECORD, text, 'Write each record as {"type": …}.', record.line)
             return BadRow(record.line, record.end_line, record.raw, (problem,))
         value = {key.lstrip("*"): inner for key, inner in record.value.items() if key.lstrip("*") not in OURS}
-        problems = [*_doubled(record), *_characters(record, value)]
+        problems = [*_doubled(record, record.value), *_characters(record, value)]
         name, submitter_id = value.get("type"), value.get("submitter_id")
         node = self._dictionary.submittable(name) if isinstance(name, str) else None
         if node is None:
@@ -80,7 +81,7 @@ class JsonRows:
         cleaned: dict[str, object] = {}
         for key, inner in value.items():
             if key in node.link:
-                links = list(_links(inner, node.link[key], record.line, problems))
+                links = list(_links(inner, node.link[key], self._project, record.line, problems))
                 cleaned[key] = None if inner is None else links
             elif key == "project_id":
                 self._project_id(inner, record.line, cleaned, problems)
@@ -88,10 +89,12 @@ class JsonRows:
                 if inner is not None:
                     text = f"The commons sets '{key}' itself and ignores what a file says: left out."
                     self._mends.add(MendKind.IGNORED_COLUMN, text, record.line, key, rows=1)
-            elif key not in node.known_columns:
+            elif key not in node.known_columns or "." in key:
                 if inner is None:
                     text = f"The key '{printable(key)}' is unknown to {node.name} and null: left out."
                     self._mends.add(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, key, rows=1)
+                elif key in node.known_columns:
+                    problems.append(_flat_link(key, record.line))
                 else:
                     near = suggestion(key, {*node.properties, *node.link} - node.system)
                     problems.append(unknown_column(key, node.name, near, record.line))
@@ -115,11 +118,20 @@ class JsonRows:
             cleaned["project_id"] = value
 
 
-def _links(value: object, link: Link, line: int, problems: list[Problem]) -> Iterator[dict[str, str]]:
+def _links(
+    value: object, link: Link, project: Project | None, line: int, problems: list[Problem]
+) -> Iterator[dict[str, str]]:
     for entry in value if isinstance(value, list) else [] if value is None else [value]:
         given: dict[str, Any] = entry if isinstance(entry, dict) else {}
-        named: dict[str, str] = {key: given[key] for key in (link.key, "id") if isinstance(given.get(key), str)}
-        named = {key: one for key, one in named.items() if one}
+        elsewhere = given.get("project_id")
+        if link.key == "submitter_id" and project is not None and elsewhere not in (None, project.id):
+            other = printable(elsewhere, 80)
+            text = f"The link '{link.name}' names a parent in project '{other}', but the file goes to '{project.id}'."
+            remedy = "A link leads to a parent in the same project: leave project_id out of it, or drop the row there."
+            problems.append(Problem(ProblemKind.BAD_LINK, text, remedy, line, link.name))
+            continue
+        names: dict[str, str] = {key: given[key] for key in (link.key, "id") if isinstance(given.get(key), str)}
+        named = {key: one for key, one in names.items() if one}
         if not named and isinstance(given.get("node_id"), str):
             named = {"id": given["node_id"]}
         if named:
@@ -130,8 +142,16 @@ def _links(value: object, link: Link, line: int, problems: list[Problem]) -> Ite
             problems.append(Problem(ProblemKind.BAD_LINK, text, remedy, line, link.name))
 
 
-def _doubled(record: JsonRecord) -> Iterator[Problem]:
-    for key in record.doubled:
+def _flat_link(key: str, line: int) -> Problem:
+    link, _, by = key.partition(".")
+    text = f"The key '{key}' is a column of tables; in JSON a link is an object."
+    return Problem(ProblemKind.BAD_LINK, text, f'Write it as "{link}": {{"{by}": "…"}}.', line, key)
+
+
+def _doubled(record: JsonRecord, keys: Iterable[str]) -> Iterator[Problem]:
+    """Keys that stand twice for the commons, which reads `*sex` as `sex`."""
+    times = Counter(key.lstrip("*") for key in keys)
+    for key in dict.fromkeys([*record.doubled, *(key for key, number in times.items() if number > 1)]):
         if key in OURS:
             continue
         text = f"The key '{printable(key, 80)}' is given twice."

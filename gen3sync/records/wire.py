@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gen3sync.records.rows import Form, Row
 
 if TYPE_CHECKING:
-    from gen3sync.records.codec import Desired
+    from gen3sync.records.codec import Desired, LinkRef
 
 TSV_TYPE = "text/tab-separated-values"
 JSON_TYPE = "application/json"
@@ -78,9 +78,14 @@ def wire_record(
     for name, refs in one.links.items():
         # An empty list is what a blank link cell of a TSV becomes: it unlinks nothing, and satisfies "required".
         key = link_keys.get(name, "submitter_id")
-        record[name] = [{key: ref.submitter_id} if ref.submitter_id is not None else {"id": ref.id} for ref in refs]
+        record[name] = [_named(ref, key) for ref in refs]
     record |= dict.fromkeys(sorted(one.unlinked))
     return record
+
+
+def _named(ref: LinkRef, key: str) -> dict[str, str]:
+    """Both where a record names its parent by both: only then does the commons see that they contradict each other."""
+    return {name: value for name, value in ((key, ref.submitter_id), ("id", ref.id)) if value is not None}
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -56,6 +57,18 @@ def compared(columns: str, cells: str, stored: dict[str, Any] | None = None, typ
 )
 def test_equal_after_the_commons_conversions(column: str, cell: str) -> None:
     assert compared(f"submitter_id\t{column}", f"S-1\t{cell}").unchanged
+
+
+def test_a_parent_named_twice_is_that_parent_by_both_names() -> None:
+    stored = {"submitter_id": "S-1", "type": "sample", "id": "id-s1", "cases": SAMPLE["cases"]}
+    for link, same in (
+        ({"submitter_id": "c-1", "id": "id-c1"}, True),
+        ({"submitter_id": "C-2", "id": "id-c1"}, False),
+        ({"submitter_id": "C-1", "id": "id-c2"}, False),
+    ):
+        record = {"type": "sample", "submitter_id": "S-1", "cases": [link]}
+        (wanted,) = understood(json.dumps(record), "d.json")
+        assert compare(wanted, stored, node("sample")).unchanged is same
 
 
 @pytest.mark.parametrize(

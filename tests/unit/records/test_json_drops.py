@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gen3sync.records.codec import LinkRef
 from gen3sync.records.problems import MendKind, ProblemKind
 from gen3sync.records.rows import BadRow, Row
+from gen3sync.records.wire import wire_json
 from tests.unit.records.support import bad_rows, opened, rows_of, understood
 
 CASE: dict[str, Any] = {"type": "case", "submitter_id": "C-1", "experiments": {"submitter_id": "E-1"}}
@@ -49,6 +50,39 @@ def test_exported_links_go_by_their_submitter_id() -> None:
     assert wanted.links["experiments"] == (LinkRef("E-1"),)
     (wanted,) = understood(json.dumps(CASE | {"experiments": [{"node_id": "id-1"}]}), "d.json")
     assert wanted.links["experiments"] == (LinkRef(id="id-1"),)
+
+
+def test_a_parent_named_by_id_and_submitter_id_is_sent_by_both() -> None:
+    # By one alone, a record whose two names contradict each other would be linked to either without a word.
+    both = CASE | {"experiments": [{"submitter_id": "E-1", "id": "id-2"}]}
+    (wanted,) = understood(json.dumps(both), "d.json")
+    assert wanted.links["experiments"] == (LinkRef("E-1", "id-2"),)
+    assert json.loads(wire_json([wanted]))[0]["experiments"] == [{"submitter_id": "E-1", "id": "id-2"}]
+
+
+def test_a_parent_of_another_project_is_no_parent_of_this_one() -> None:
+    # The commons looks for it there; without the project_id, which exports do not have, it would be another parent.
+    elsewhere = CASE | {"experiments": [{"submitter_id": "E-1", "project_id": "DEV-other"}]}
+    (bad,) = bad_rows(json.dumps(elsewhere), "d.json")
+    (problem,) = bad.problems
+    assert (problem.kind, problem.column) == (ProblemKind.BAD_LINK, "experiments")
+    assert "'DEV-other'" in problem.message
+    here = CASE | {"experiments": [{"submitter_id": "E-1", "project_id": "DEV-test"}]}
+    (wanted,) = understood(json.dumps(here), "d.json")
+    assert wanted.links["experiments"] == (LinkRef("E-1"),)
+
+
+def test_links_written_as_columns_are_no_keys_of_json() -> None:
+    flat = {"type": "case", "submitter_id": "C-1", "experiments.submitter_id": "E-1"}
+    (bad,) = bad_rows(json.dumps(flat), "d.json")
+    (problem,) = bad.problems
+    assert (problem.kind, problem.column) == (ProblemKind.BAD_LINK, "experiments.submitter_id")
+    assert '"experiments": {"submitter_id": "…"}' in problem.remedy
+
+
+def test_a_key_with_and_without_its_star_is_one_key_twice() -> None:
+    (bad,) = bad_rows(json.dumps(CASE | {"primary_site": "Lung", "*primary_site": "Brain"}), "d.json")
+    assert [(one.kind, one.column) for one in bad.problems] == [(ProblemKind.DUPLICATE_KEY, "primary_site")]
 
 
 def test_null_links_unlink() -> None:
