@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 SAFE_NAME_LIMIT = 200
@@ -48,7 +49,11 @@ def _encoded(text: str, i: int) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
-def unique_path(folder: Path, name: str) -> Path:
+def _nothing_there(path: Path) -> bool:
+    return not os.path.lexists(path)
+
+
+def unique_path(folder: Path, name: str, free: Callable[[Path], bool] = _nothing_there) -> Path:
     """A path in `folder` that is free now: `name`, else `name` with `-2`, `-3` … before its extension.
 
     Another process may take it before it is used; `move` does not overwrite, so ask again when it says so.
@@ -58,7 +63,7 @@ def unique_path(folder: Path, name: str) -> Path:
     if found and found.start() > 0:
         stem, extension = name[: found.start()], found.group()
     candidate, number = Path(folder, name), 1
-    while os.path.lexists(candidate):
+    while not free(candidate):
         number += 1
         candidate = Path(folder, f"{stem}-{number}{extension}")
     return candidate

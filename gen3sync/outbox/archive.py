@@ -85,9 +85,9 @@ class Archive:
                 found: dict[str, Any] = json.loads((work.folder / RECEIPT).read_bytes())
                 return found
             paper = self._compose(work)
-            folder = self._place(work, paper)
-            target = _free(folder, safe_name(PurePosixPath(work.drop.path).name), taken)
-            taken.add(target)
+            name, folder = safe_name(PurePosixPath(work.drop.path).name), self._place(work, paper)
+            target = _free(folder, name, paper["papers"], taken)
+            taken.update(_with_papers(target, paper["papers"]))
             paper["archived"] = target.name
         except OSError as error:
             return _unarchived(work, error)
@@ -140,9 +140,7 @@ class Archive:
 
     def _moved(self, work: Work, paper: dict[str, Any]) -> Path:
         """Moves snapshot and papers to where people look for them; returns the archived file."""
-        folder = self._place(work, paper)
-        name = safe_name(PurePosixPath(work.drop.path).name)
-        snapshot = self._rooms.state / work.drop.snapshot
+        folder, snapshot = self._place(work, paper), self._rooms.state / work.drop.snapshot
         while True:
             target = folder / str(paper["archived"])
             try:
@@ -153,7 +151,7 @@ class Archive:
                 if target.is_file() and sha256_file(target) == work.drop.sha256 and not _receipt_of(target).exists():
                     snapshot.unlink()  # a crash came between copying it to another file system and removing it
                     break
-                paper["archived"] = _free(folder, name).name
+                paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name), paper["papers"]).name
                 write_atomic(work.folder / RECEIPT, partial(_write, paper))
         self._rooms.failpoint("archive: snapshot placed")
         for paper_name in paper["papers"]:
@@ -193,10 +191,9 @@ class Archive:
         return drop
 
     def _versions(self) -> dict[str, str]:
-        version = _known(lambda: self._rooms.catalog.version().version)
-        dictionary = _known(
-            lambda: self._rooms.catalog.dictionary().version or self._rooms.catalog.dictionary().digest[:12]
-        )
+        catalog = self._rooms.catalog
+        version = _known(lambda: catalog.version().version)
+        dictionary = _known(lambda: catalog.dictionary().version or catalog.dictionary().digest[:12])
         return {"gen3sync": __version__, "commons": version, "dictionary": dictionary}
 
 
@@ -276,13 +273,16 @@ def _unarchived(work: Work, error: OSError) -> Gen3SyncError:
     return folder_error(f"{work.drop.path} cannot be archived", error)
 
 
-def _free(folder: Path, name: str, taken: Collection[Path] = ()) -> Path:
-    """A free name whose receipt's name is free too, and that was not `taken` just now."""
-    while True:
-        path = unique_path(folder, name)
-        if path not in taken and not os.path.lexists(_receipt_of(path)):
-            return path
-        name = f"{path.stem}+{path.suffix}"
+def _with_papers(target: Path, papers: Collection[str]) -> list[Path]:
+    """Where an archived file, its receipt and its papers lie."""
+    return [target, *(target.with_name(f"{target.name}.{paper}") for paper in (RECEIPT, *papers))]
+
+
+def _free(folder: Path, name: str, papers: Collection[str], taken: Collection[Path] = ()) -> Path:
+    """A name that is free with all of its papers: a rejects file that was dropped again lies under one like theirs."""
+    return unique_path(
+        folder, name, lambda path: not any(one in taken or os.path.lexists(one) for one in _with_papers(path, papers))
+    )
 
 
 def _put_back(aside: Path, path: Path) -> None:
