@@ -24,13 +24,15 @@ REQUIRED = ("type", "submitter_id")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Column names in file order. `ours` are the places of columns that gen3sync added to a rejects file."""
+    """Column names in file order. `ours` are the places of columns that gen3sync added to a rejects file, `unnamed` of
+    those without a name."""
 
     line: int
     end_line: int
     raw: str
     names: tuple[str, ...]
     ours: frozenset[int]
+    unnamed: frozenset[int] = frozenset()
 
     def place(self, name: str) -> int:
         return self.names.index(name)
@@ -44,18 +46,38 @@ def clean_name(name: str) -> str:
 def read_header(record: TextRecord, form: Form, mends: Mends) -> Header:
     """The header. Raises TableError with everything that is wrong with it."""
     names = tuple(clean_name(cell) for cell in record.cells)
-    problems = [*_texts(record), *_blanks(names, record.line), *_doubles(names, record.line)]
+    problems = [*_texts(record), *_doubles(names, record.line)]
     if missing := [name for name in REQUIRED if name not in names]:
         problems += _missing(missing, names, record, form)
     if problems:
-        raise TableError(problems)
+        raise TableError([*problems, *_blanks(names, record.line)])
     for cell, name in zip(record.cells, names, strict=True):
         # The commons strips spaces before the star, not after it: `* type` would be another column there.
         if cell.strip().lstrip("*") != name:
             text = f"The column '{printable(cell.strip())}' is read as '{name}'."
             mends.add(MendKind.COLUMN_NAME, text, record.line, name, cell.strip(), name)
     ours = frozenset(place for place, name in enumerate(names) if name in OURS)
-    return Header(record.line, record.end_line, record.raw, names, ours)
+    unnamed = frozenset(place for place, name in enumerate(names) if not name)
+    return Header(record.line, record.end_line, record.raw, names, ours, unnamed)
+
+
+def refuse_nameless(header: Header, record: TextRecord) -> None:
+    """Raises TableError when a row says something in a column without a name."""
+    for place in sorted(header.unnamed):
+        if place < len(record.cells) and (held := record.cells[place].strip()):
+            text = f"Column {place + 1} of the header has no name, and line {record.line} says '{printable(held, 40)}' "
+            text += "there."
+            remedy = "Name the column or delete it: if it numbers the rows, as R and pandas do, write none."
+            raise TableError([Problem(ProblemKind.BLANK_COLUMN, text, remedy, header.line, str(place + 1))])
+
+
+def mend_nameless(header: Header, mends: Mends) -> None:
+    """Columns without a name in which no row says anything are left out: spreadsheets leave them behind."""
+    if header.unnamed:
+        *first, last = (str(place + 1) for place in sorted(header.unnamed))
+        shown = f"Columns {', '.join(first)} and {last} have" if first else f"Column {last} has"
+        text = f"{shown} neither a name nor values: left out."
+        mends.add(MendKind.BLANK_COLUMN, text, header.line, first[0] if first else last)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -91,15 +113,15 @@ def _bad(record: TextRecord, place: int, what: str) -> Problem:
 
 
 def _blanks(names: Sequence[str], line: int) -> list[Problem]:
-    places = [place + 1 for place, name in enumerate(names) if not name]
+    """Columns without a name beside other faults; alone they are none until a row says something in them."""
+    places = [str(place + 1) for place, name in enumerate(names) if not name]
     if not places or len(places) == len(names):
         return []
-    shown = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
     text = (
-        f"{'Columns' if len(places) > 1 else 'Column'} {shown} of the header {'have' if places[1:] else 'has'} no name."
+        f"{'Columns' if places[1:] else 'Column'} {', '.join(places)} of the header {'have' if places[1:] else 'has'}"
     )
     remedy = "Name the column or delete it; a stray tab at the end of the header line makes one too."
-    return [Problem(ProblemKind.BLANK_COLUMN, text, remedy, line, str(places[0]))]
+    return [Problem(ProblemKind.BLANK_COLUMN, f"{text} no name.", remedy, line, places[0])]
 
 
 def _doubles(names: Sequence[str], line: int) -> list[Problem]:
@@ -117,10 +139,12 @@ def _doubles(names: Sequence[str], line: int) -> list[Problem]:
 
 
 def _missing(missing: Sequence[str], names: Sequence[str], record: TextRecord, form: Form) -> list[Problem]:
-    other = {Form.TSV: ((",", "commas", ".csv"), (";", "semicolons", "")), Form.CSV: (("\t", "tabs", ".tsv"),)}
+    semicolons = (";", "semicolons", "")
+    other = {Form.TSV: ((",", "commas", ".csv"), semicolons), Form.CSV: (("\t", "tabs", ".tsv"), semicolons)}
     for delimiter, word, suffix in other.get(form, ()):
         if len(names) == 1 and delimiter in record.cells[0]:
-            rename = f"Give the file a name that ends in {suffix}" if suffix else "Save it as tab-separated text"
+            save = "Save it with commas between the cells, or as tab-separated text (.tsv)"
+            rename = f"Give the file a name that ends in {suffix}" if suffix else save
             text = f"The header is separated by {word}, but the name of the file promises {form.value.upper()}."
             return [Problem(ProblemKind.MISSING_COLUMN, text, f"{rename}.", record.line)]
     problems = []

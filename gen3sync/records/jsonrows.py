@@ -13,11 +13,11 @@ from typing import Any
 
 from gen3sync.names import Project, printable
 from gen3sync.records.dictionary import Dictionary, Link, NodeType
-from gen3sync.records.header import OURS, suggestion
+from gen3sync.records.header import OURS
 from gen3sync.records.jsonfile import JsonRecord
 from gen3sync.records.jsontext import without_keys
 from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
-from gen3sync.records.rowchecks import missing_submitter_id, other_project, unknown_column, unknown_type
+from gen3sync.records.rowchecks import missing_submitter_id, other_project, unknown_key, unknown_type
 from gen3sync.records.rows import BadRow, Form, Row
 
 
@@ -96,8 +96,7 @@ class JsonRows:
                 elif key in node.known_columns:
                     problems.append(_flat_link(key, record.line))
                 else:
-                    near = suggestion(key, {*node.properties, *node.link} - node.system)
-                    problems.append(unknown_column(key, node.name, near, record.line))
+                    problems.append(unknown_key(key, node, record.line))
             elif inner is None and (
                 key == "id" or key in node.system or (node.is_file and key in ("object_id", "urls"))
             ):

@@ -97,6 +97,7 @@ class MendKind(StrEnum):
     MIXED_TYPES = "mixed_types"
     EXTRA_BLANK_CELLS = "extra_blank_cells"
     COLUMN_NAME = "column_name"
+    BLANK_COLUMN = "blank_column"
     BLANK_UNKNOWN_COLUMN = "blank_unknown_column"
     IGNORED_COLUMN = "ignored_column"
     BLANK_GENERATED = "blank_generated"

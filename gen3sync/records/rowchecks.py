@@ -9,6 +9,9 @@ from gen3sync.records.dictionary import Dictionary, NodeType
 from gen3sync.records.header import suggestion
 from gen3sync.records.problems import Problem, ProblemKind
 
+#: Columns that every file has, so that no other can have been meant for them.
+_GIVEN = frozenset({"type", "submitter_id"})
+
 
 def is_blank(value: str) -> bool:
     """Whether the commons reads a trimmed cell as nothing: empty, or the word `null` (sheepdog `add_row`)."""
@@ -58,10 +61,39 @@ def other_project(value: object, project: Project, line: int) -> Problem:
     return Problem(ProblemKind.OTHER_PROJECT, text, remedy, line, "project_id")
 
 
-def unknown_column(name: str, node: str, near: str, line: int) -> Problem:
-    text = f"The node type '{node}' has no property '{printable(name, 80)}'."
-    remedy = f"Do you mean '{near}'?" if near else "Delete the column, or empty its cells."
+def unknown_column(name: str, node: NodeType, line: int) -> Problem:
+    return _unknown(name, node, line, _instead(name, node))
+
+
+def unknown_key(name: str, node: NodeType, line: int) -> Problem:
+    """The same in JSON, where links are keys by their own names."""
+    near = suggestion(name, {*node.properties, *node.link} - node.system - _GIVEN)
+    return _unknown(name, node, line, f"Do you mean '{near}'?" if near else "Delete the key, or set it to null.")
+
+
+def _unknown(name: str, node: NodeType, line: int, remedy: str) -> Problem:
+    text = f"The node type '{node.name}' has no property '{printable(name, 80)}'."
     return Problem(ProblemKind.UNKNOWN_COLUMN, text, remedy, line, name)
+
+
+def _instead(name: str, node: NodeType) -> str:
+    """What somebody may have meant by a column."""
+    bare, numbered, _ = name.partition("#")
+    if numbered and bare in node.known_columns:  # templates of other systems have a column for each parent
+        return f"Parents share one cell of '{bare}': with commas between them, in CSV with '#'."
+    head, dot, key = name.partition(".")
+    links = {link.name: link.column for link in node.links}
+    parent = head if head in links else suggestion(head, links) if dot else ""
+    if parent:
+        near = f"{parent}.id" if key.lower() == "id" else links[parent]
+    else:
+        near = "" if dot else suggestion(name, {*links.values(), *node.properties} - node.system - _GIVEN)
+    if near:
+        return f"Do you mean '{near}'?"
+    if dot and links:
+        listed = ", ".join(f"'{column}'" for column in sorted(links.values()))
+        return f"Its parents are named in {listed}. Rename the column, delete it, or empty its cells."
+    return "Delete the column, or empty its cells."
 
 
 def twin(submitter_id: str, others: tuple[int, ...], line: int) -> Problem:

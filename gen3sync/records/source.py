@@ -27,6 +27,7 @@ MAX_UNPACKED = 8 << 30
 #: Deflate reaches 1030:1 where a file is one thing over and over; tables of different records stay below 50:1.
 _MAX_RATIO = 300
 _RATIO_FROM = 16 << 20
+_GZIP = b"\x1f\x8b"
 #: Most characters of one record, however many lines it spans. A cell may have 131,072 at the commons.
 MAX_RECORD = 8 << 20
 
@@ -66,10 +67,12 @@ class Source:
     def packed(self) -> bool:
         return self.name.lower().endswith(".gz")
 
+    def _raw(self) -> IO[bytes]:
+        return io.BytesIO(self.origin) if isinstance(self.origin, bytes) else self.origin.open("rb")
+
     @contextmanager
     def _bytes(self) -> Iterator[IO[bytes]]:
-        raw: IO[bytes] = io.BytesIO(self.origin) if isinstance(self.origin, bytes) else self.origin.open("rb")
-        with raw:
+        with self._raw() as raw:
             if not self.packed:
                 yield raw
                 return
@@ -105,12 +108,23 @@ class Source:
 
     def look(self) -> tuple[bool, list[Problem]]:
         """Whether the file begins with a UTF-8 byte order mark, and what its first bytes show to be wrong."""
+        if self.packed:
+            with self._raw() as raw:
+                head = raw.read(1 << 16)
+            if head and not head.startswith(_GZIP):
+                return False, look_at_start(head, packed=True)[1] or [_not_packed()]
         with self._bytes() as raw:
             return look_at_start(raw.read(1 << 16), packed=self.packed)
 
     def _encoding_problem(self) -> Problem:
         with self._bytes() as raw:
             return encoding_problem(raw)
+
+
+def _not_packed() -> Problem:
+    text = "The name ends in .gz, but the file is not packed with gzip."
+    remedy = "Some browsers and tools unpack on the way: leave .gz out of the name, or copy the archive again."
+    return Problem(ProblemKind.BROKEN_ARCHIVE, text, remedy)
 
 
 class _Bounded(io.RawIOBase):

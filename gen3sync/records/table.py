@@ -17,7 +17,7 @@ from gen3sync.names import Project
 from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import TextRecord, read_delimited
 from gen3sync.records.dictionary import Dictionary
-from gen3sync.records.header import OURS, Header, read_header
+from gen3sync.records.header import OURS, Header, mend_nameless, read_header, refuse_nameless
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
 from gen3sync.records.places import column_of_bad_bytes
@@ -137,6 +137,8 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     for record in _records(source, form, header, ends):
         if isinstance(record, TextRecord) and not any(map(str.strip, record.cells)):
             continue
+        if header is not None and header.unnamed:
+            refuse_nameless(header, record)  # type: ignore[arg-type]
         count += 1
         last_line = record.line
         key = builder.key(record)  # type: ignore[arg-type]
@@ -160,7 +162,9 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
         shown = ", ".join({"\r\n": "CRLF", "\r": "CR", "\n": "LF"}[end] for end in sorted(ends - {"\n"}))
         mends.add(MendKind.LINE_ENDS, "Line ends are sent as LF, as the commons reads them.", was=shown, now="LF")
     types.tell(mends)
-    columns = tuple(one for one in header.names if one not in OURS) if header else ()
+    if header is not None:
+        mend_nameless(header, mends)
+    columns = tuple(one for one in header.names if one and one not in OURS) if header else ()
     parts = (source, dictionary, project, twins, ids, mends.all(), last_line, types.main)
     return Table(source.name, form, columns, count, header, *parts, ends.pop() if len(ends) == 1 else "\n", bom)
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from gen3sync.names import Project, printable
 from gen3sync.records.delimited import TextRecord, column_name, raw_cells
 from gen3sync.records.dictionary import Dictionary, NodeType
-from gen3sync.records.header import Header, suggestion
+from gen3sync.records.header import Header
 from gen3sync.records.problems import MendKind, Mends, Problem, ProblemKind
 from gen3sync.records.rowchecks import (
     is_blank,
@@ -30,7 +30,7 @@ class _Use(Enum):
     """What becomes of a column's cells for one node type."""
 
     KEEP = auto()
-    OURS = auto()
+    OURS = auto()  # or nobody's: a column without a name
     IGNORED = auto()  # the commons throws them away: left out
     FILLED = auto()  # by the commons where blank: left out then
     UNKNOWN = auto()
@@ -210,8 +210,7 @@ class TextRows:
                     text = f"The column '{printable(name)}' is unknown to {node.name} and blank: left out."
                     self._mends.add(MendKind.BLANK_UNKNOWN_COLUMN, text, record.line, name, rows=1)
                 else:
-                    near = suggestion(name, node.known_columns - node.system)
-                    problems.append(unknown_column(name, node.name, near, record.line))
+                    problems.append(unknown_column(name, node, record.line))
             elif use is _Use.FILLED:
                 if not is_blank(value):
                     cells[name] = value
@@ -241,7 +240,7 @@ class TextRows:
         """How each column is used for a node type; worked out once per file."""
         plan = []
         for place, name in enumerate(self._header.names):
-            if place in self._header.ours:
+            if place in self._header.ours or place in self._header.unnamed:
                 use = _Use.OURS
             elif name not in node.known_columns:
                 use = _Use.UNKNOWN

@@ -7,7 +7,8 @@ import zlib
 
 import pytest
 
-from gen3sync.records.problems import ProblemKind, TableError
+from gen3sync.records.problems import MendKind, ProblemKind, TableError
+from gen3sync.records.rows import Row
 from gen3sync.records.table import open_table
 from tests.unit.records.support import PROJECT, dictionary, file_problems, opened
 
@@ -56,6 +57,9 @@ def test_utf16_is_named(encoding: str) -> None:
         ("latin-1", "café", "Latin-1"),
         ("mac_roman", "Müllerstraße", "Mac Roman"),
         ("cp437", "Müllerin über", "cp437"),
+        ("cp437", "schöne Größe", "cp437"),
+        ("cp1252", "a “smart” quote", "Windows-1252"),
+        ("cp1252", "2020–2021 …", "Windows-1252"),
         ("cp1251", "Образец крови", "cp1251"),
     ],
 )
@@ -101,6 +105,19 @@ def test_a_broken_archive() -> None:
         assert only(broken, "drop.tsv.gz")[0] is ProblemKind.BROKEN_ARCHIVE
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "named"),
+    [
+        ((HEAD + ROW).encode(), ProblemKind.BROKEN_ARCHIVE, "is not packed"),
+        (b"PK\x03\x04" + b"\0" * 100, ProblemKind.BINARY, "zip archive"),
+    ],
+)
+def test_a_name_that_promises_an_archive(content: bytes, kind: ProblemKind, named: str) -> None:
+    found, _, message = only(content, "drop.tsv.gz")
+    assert found is kind
+    assert named in message
+
+
 def test_an_archive_that_never_ends() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     packed = packer.compress(HEAD.encode()) + b"".join(packer.compress(ROW.encode() * 10_000) for _ in range(20))
@@ -125,6 +142,38 @@ def test_duplicate_columns_stars_aside() -> None:
 @pytest.mark.parametrize("head", ["type\tsubmitter_id\t", "type\t\tsubmitter_id", "\ttype\tsubmitter_id"])
 def test_blank_column_names(head: str) -> None:
     assert only(f"{head}\nx\tcase\tC-1\n")[0] is ProblemKind.BLANK_COLUMN
+
+
+@pytest.mark.parametrize("head", ["type\tsubmitter_id\t\t ", "type\t\tsubmitter_id\t", "\t*type\tsubmitter_id\t*"])
+def test_columns_without_a_name_and_without_values_are_left_out(head: str) -> None:
+    # Spreadsheets leave them behind. Unless the row is the last, the commons refuses it for them.
+    names = head.split("\t")
+    lines = [
+        "\t".join({"type": "case", "submitter_id": sid}.get(name.strip("*"), "") for name in names) for sid in "ab"
+    ]
+    table = opened("\n".join([head, *lines]))
+    rows = list(table)
+    assert table.columns == ("type", "submitter_id")
+    assert [row.cells for row in rows if isinstance(row, Row)] == [
+        {"type": "case", "submitter_id": "a"},
+        {"type": "case", "submitter_id": "b"},
+    ]
+    (mend,) = (one for one in table.mends if one.kind is MendKind.BLANK_COLUMN)
+    assert mend.line == 1
+    assert "neither a name nor values" in mend.message
+
+
+def test_the_first_row_that_says_something_without_a_name_is_named() -> None:
+    (problem,) = file_problems("\ttype\tsubmitter_id\n\tcase\tC-1\n7\tcase\tC-2\n")
+    assert (problem.line, problem.column) == (1, "1")
+    assert "line 3 says '7'" in problem.message
+
+
+@pytest.mark.parametrize("name", ["drop.tsv", "drop.csv"])
+def test_semicolons(name: str) -> None:
+    kind, line, message = only("type;submitter_id\ncase;C-1\n", name)
+    assert (kind, line) == (ProblemKind.MISSING_COLUMN, 1)
+    assert "separated by semicolons" in message
 
 
 def test_all_faults_of_a_header_are_told_at_once() -> None:

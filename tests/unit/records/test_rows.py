@@ -78,6 +78,25 @@ def test_suggestions() -> None:
     assert "'experiments.submitter_id'" in bad_rows(head + GOOD)[0].problems[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("column", "remedy"),
+    [
+        ("cases", "Do you mean 'cases.submitter_id'?"),
+        ("cases.name", "Do you mean 'cases.submitter_id'?"),
+        ("case.submitter_id", "Do you mean 'cases.submitter_id'?"),
+        ("case.id", "Do you mean 'cases.id'?"),
+        ("cases.submitter_id#2", "Parents share one cell of 'cases.submitter_id': with commas between them"),
+        ("visits.submitter_id", "Its parents are named in 'cases.submitter_id', 'diagnoses.submitter_id'."),
+        ("typ", "Delete the column, or empty its cells."),
+        ("Freezing Method", "Do you mean 'freezing_method'?"),
+    ],
+)
+def test_what_may_have_been_meant_by_a_column(column: str, remedy: str) -> None:
+    # Never a column that the file must have already, and never a parent's id where its name will do.
+    (bad,) = bad_rows(f"type\tsubmitter_id\t{column}\nsample\tS-1\tx\n")
+    assert bad.problems[0].remedy.startswith(remedy)
+
+
 def test_unknown_columns_matter_only_where_they_say_something() -> None:
     head = HEAD.rstrip("\n") + "\tcolour\n"
     table = opened(f"{head}case\tC-1\tE\tx\ty\tblue\ncase\tC-2\tE\tx\ty\t\ncase\tC-3\tE\tx\ty\tnull\n")
