@@ -2,10 +2,9 @@
 
 Owns the order of work within a project. Lanes run side by side and share only the gate and the pools of `rooms`.
 
-1. Small drops go before large ones, parents before children (by the dictionary), older before younger.
-2. A drop is planned only when all older ones of the lane are read: a later one never overtakes on the same record.
-3. One step is small (a slice, a batch, a request, a look), so nothing is held up for long.
-4. At most `WINDOW` drops are at hand at once, however many lie waiting; those that wait for something do not count.
+1. Small drops go before large ones, and none overtakes an earlier one on the same record (`turns.py`).
+2. One step is small (a slice, a batch, a request, a look), so nothing is held up for long.
+3. At most `WINDOW` drops are at hand at once, however many lie waiting; those that wait for something do not count.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.sizes import Sizes
 from gen3sync.outbox.steps import Steps
 from gen3sync.outbox.stock import Stock
+from gen3sync.outbox.turns import at_rest, in_turn
 from gen3sync.outbox.waits import Waits
 from gen3sync.outbox.work import Stage, Work
 
@@ -62,6 +62,7 @@ class Lane:
         self._queue: deque[Drop] = deque()
         self._superseded: dict[int, int] = {}
         self._failures = 0
+        self._read_last = False
         self._not_before = 0.0
         scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         index = RowIndex(scratch)
@@ -160,7 +161,11 @@ class Lane:
                 return
             if self._calls.empty():
                 # While the commons is down nothing is settled soon: `once` must not wait for it.
-                if not self._busy and (self._rooms.gate.down is not None or not self._state.lost.soon()):
+                if (
+                    not self._busy
+                    and not self._opening
+                    and (self._rooms.gate.down is not None or not self._state.lost.soon())
+                ):
                     self._idle.set()
                 self._rooms.clock.wait(self._wake, self._sleep())
 
@@ -168,6 +173,11 @@ class Lane:
     def _busy(self) -> bool:
         """Something will come back to this lane by itself."""
         return any(work.in_flight or work.proving for work in self._state.works.values())
+
+    @property
+    def _opening(self) -> bool:
+        """A large file is being looked through."""
+        return any(work.opening is not None for work in self._state.works.values())
 
     def _turn(self) -> bool:
         moved, self._state.at = False, None
@@ -184,11 +194,12 @@ class Lane:
         self._fill()
         if self._steps.flow.prove():
             return True
-        works = self._in_turn()
+        works = in_turn(self._state, reading=not self._read_last)
         for number, work in enumerate(works):
             self._state.at = work.id
+            reads = work.stage is Stage.READ
             if self._steps.step(work, works[number + 1 :]):
-                self._failures = 0
+                self._failures, self._read_last = 0, reads
                 return True
         return moved
 
@@ -217,7 +228,7 @@ class Lane:
         if not self._queue:
             return
         works = self._state.works.values()
-        at_hand = sum(not self._at_rest(work) for work in works)
+        at_hand = sum(not at_rest(self._state, work) for work in works)
         while self._queue and at_hand < WINDOW:
             self._take_up(self._queue.popleft())
             at_hand += 1
@@ -232,23 +243,6 @@ class Lane:
         self._state.works[drop.id] = work
         if (work.superseded_by is not None or work.withdrawn) and work.parked:
             self._state.unpark(work)
-
-    def _at_rest(self, work: Work) -> bool:
-        """Whether it only waits for something outside."""
-        if work.parked:
-            return True
-        counts = self._state.index.counts(work.id)
-        waiting = counts[RowState.WAITING] + counts[RowState.BEHIND]
-        return work.stage is Stage.WORK and waiting > 0 and waiting == self._state.index.open_count(work.id)
-
-    def _in_turn(self) -> list[Work]:
-        """Drops that may have something to do, in the order of the class's first rule."""
-        works = [work for work in self._state.works.values() if not work.parked]
-        unread = next((work for work in self._state.works.values() if work.stage is Stage.READ), None)
-        if unread is not None:
-            return [unread]
-        index = self._state.index
-        return sorted(works, key=lambda work: (index.open_count(work.id) // 2000, work.rank, work.id))
 
     # --- wishes
 

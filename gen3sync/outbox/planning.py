@@ -30,6 +30,7 @@ from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary, NodeType
+from gen3sync.records.table import Table
 
 BATCH = 1000
 MOST_LOST = 3
@@ -56,6 +57,8 @@ class Planner:
     proven: Counter[str] = field(default_factory=Counter)
     """Records that landed in this life, by node."""
     meanings: Meanings = field(default_factory=Meanings)
+    unread: dict[int, Table] = field(default_factory=dict)
+    """By drop: large files that are still being read. What they name is known, though not all of it is in the index."""
     _there: dict[str, set[str]] = field(default_factory=dict)
 
     def next_node(self, work: Work) -> str | None:
@@ -114,9 +117,9 @@ class Planner:
         side_by_side(partial(by_drop[drop].journal.refused, some) for drop, some in refused.items())
         self.index.note(noted)
         for work, _ in taken:
-            if work.first_pass and not self.index.counts(work.id)[RowState.NEW]:
-                work.first_pass = False
-                self.lookup.clear()
+            work.first_pass = work.first_pass and self.index.counts(work.id)[RowState.NEW] > 0
+        if not any(work.first_pass and self.index.counts(work.id)[RowState.NEW] for work in works):
+            self.lookup.clear()  # for a large drop that is not planned to its end, it is kept
         self.failpoint("plan: batch")
         return done
 
@@ -161,7 +164,7 @@ class Planner:
         of_ids = self.index.id_holders(work.id, [row.named for row in rows if row.named is not None])
         free: list[IndexedRow] = []
         for row in rows:
-            holder = holders.get(row.key, of_ids.get(row.named or ""))
+            holder = holders.get(row.key, of_ids.get(row.named or "", self._unread_holder(work, row)))
             lost = next((self.locked[lock] for lock in row.locks if lock in self.locked), None)
             if holder is None and lost is None:
                 free.append(row)
@@ -171,6 +174,11 @@ class Planner:
                     words[SAME_ID] = row.named
                 self.index.move([row], RowState.BEHIND, detail=words)
         return free
+
+    def _unread_holder(self, work: Work, row: IndexedRow) -> int | None:
+        """An earlier drop that is not read to its end and names the row's record, or its id."""
+        names = (drop for drop, table in self.unread.items() if table.may_name(row.node, row.key, row.named))
+        return next((drop for drop in names if drop < work.id), None)
 
     def early(self, work: Work, dictionary: Dictionary) -> Callable[[], dict[str, set[str]]]:
         """Asks for the parents of the next batch before anything else is known; see `remember`."""

@@ -1,4 +1,5 @@
-"""From the snapshot into the lane's index, a slice at a time, so that a huge file does not hold up small ones.
+"""From the snapshot into the lane's index, a slice at a time, so that a huge file does not hold up small ones: a large
+one is looked through (`open_table`) beside the lane's other work, and its slices take turns with that.
 
 Owns what happens to rows that cannot be used and to files that cannot be read. Reading itself is `records.table`'s.
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gen3sync.files import folder_error
+from gen3sync.ledger.rows import Drop
 from gen3sync.names import Project
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.journal import IN_FLIGHT
@@ -18,32 +20,45 @@ from gen3sync.outbox.lost import sent_name
 from gen3sync.outbox.model import Json, Reason, RowState
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.rules import reason_of
+from gen3sync.outbox.side import beside
 from gen3sync.outbox.work import Stage, Work, cells_of
 from gen3sync.pglower import pg_lower
 from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.problems import Problem, TableError
 from gen3sync.records.rows import BadRow, Row
-from gen3sync.records.table import open_table
+from gen3sync.records.table import Table, open_table
 
 SLICE = 5000
+LARGE = 1_000_000
+"""Bytes beyond which reading a file may hold up others."""
+_PACKED = 10
+"""Times that a gzip file is commonly longer than it looks."""
 
 
-def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dictionary: Dictionary) -> None:
-    """Reads the next slice; at the end of the file the drop's stage becomes WORK, for an unusable file ARCHIVE."""
+def is_large(drop: Drop) -> bool:
+    """Whether reading it may hold up others."""
+    return drop.size > (LARGE // _PACKED if drop.path.lower().endswith(".gz") else LARGE)
+
+
+def read_some(
+    rooms: Rooms, index: RowIndex, work: Work, project: Project, dictionary: Dictionary, wake: Callable[[], None]
+) -> bool:
+    """Reads the next slice; at the end of the file the drop's stage becomes WORK, for an unusable file ARCHIVE. False
+    while a large file is being opened; `wake` is called when it is open."""
     try:
         if work.reader is None:
+            table = _open(rooms, work, project, dictionary, wake)
+            if table is None:
+                return False
             index.forget(work.id)
             work.rows_read = work.bad_rows = 0
-            name = work.drop.path.rsplit("/", 1)[-1]
-            path = rooms.state / work.drop.snapshot
-            work.table = open_table(path, name=name, dictionary=dictionary, project=project)
-            work.reader = iter(work.table)
+            work.table, work.reader = table, iter(table)
         rows = list(itertools.islice(work.reader, SLICE))
     except TableError as error:
         work.faults = tuple(_fault(problem) for problem in error.problems)
         index.forget(work.id)
         work.stage = Stage.ARCHIVE
-        return
+        return True
     except OSError as error:
         raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
     try:
@@ -62,6 +77,25 @@ def read_some(rooms: Rooms, index: RowIndex, work: Work, project: Project, dicti
             index.remember_refused(work.id, _refused(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
+    return True
+
+
+def _open(rooms: Rooms, work: Work, project: Project, dictionary: Dictionary, wake: Callable[[], None]) -> Table | None:
+    """The drop's file, looked through to its end; None while that goes on."""
+    path, name = rooms.state / work.drop.snapshot, work.drop.path.rsplit("/", 1)[-1]
+    if not is_large(work.drop):
+        return open_table(path, name=name, dictionary=dictionary, project=project)
+    if work.opening is None:
+
+        def opened() -> Table:
+            with rooms.watched(f"reading {project} {work.id}"):
+                return open_table(path, name=name, dictionary=dictionary, project=project)
+
+        work.opening = beside(opened, wake)
+    if not work.opening.done():
+        return None
+    opening, work.opening = work.opening, None
+    return opening.result()
 
 
 def _fault(problem: Problem) -> Reason:

@@ -1,9 +1,12 @@
-"""Several small writes to the disk side by side: the disk flushes many at the price of a few."""
+"""Work on threads of its own: several small writes to the disk side by side, for the disk flushes many at the price of
+a few; and what would hold up its thread for long.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 _HANDS = 8
@@ -30,3 +33,18 @@ def each(calls: Iterable[Callable[[], _Result]]) -> list[_Result | Exception]:
             return error
 
     return side_by_side([lambda call=call: kept(call) for call in calls])  # type: ignore[misc]
+
+
+def beside(call: Callable[[], _Result], then: Callable[[], None]) -> Future[_Result]:
+    """Does `call` on a thread of its own, which keeps no process from ending; `then` is called there at its end."""
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            future.set_exception(error)
+        then()
+
+    threading.Thread(target=run, name="beside", daemon=True).start()
+    return future

@@ -48,8 +48,7 @@ class Steps:
         done now."""
         match work.stage:
             case Stage.READ:
-                self._read(work)
-                return True
+                return self._read(work)
             case Stage.WORK:
                 return self._advance(work, others)
             case Stage.ARCHIVE:
@@ -58,15 +57,24 @@ class Steps:
             case Stage.GONE:
                 return False
 
-    def _read(self, work: Work) -> None:
-        lane = self.lane
+    def _read(self, work: Work) -> bool:
+        lane, moved = self.lane, True
         if self.archive.composed(work) or (work.withdrawn and not _touched(work)):
             lane.index.forget(work.id)
             work.stage = Stage.ARCHIVE
         else:
-            read_some(lane.rooms, lane.index, work, lane.project, lane.rooms.catalog.dictionary())
+            dictionary = lane.rooms.catalog.dictionary()
+            moved = read_some(lane.rooms, lane.index, work, lane.project, dictionary, partial(self.call, _nothing))
             if work.stage is Stage.WORK:
                 self._own_lost(work)
+        if work.reader is not None and work.table is not None:
+            lane.planner.unread[work.id] = work.table
+        elif work.stage is not Stage.READ:
+            if work.table is not None:
+                work.table.forget_names()
+            if lane.planner.unread.pop(work.id, None) is not None:
+                lane.release_followers()
+        return moved
 
     def _own_lost(self, work: Work) -> None:
         """Rows that an earlier life sent and heard no answer to: they may have landed, so the drop waits for them."""
@@ -241,3 +249,7 @@ def _touched(work: Work) -> bool:
     """Whether an earlier life sent something of the drop, or told somebody what it found in it."""
     told = work.drop.state is not DropState.WAITING or bool(work.drop.error_class)
     return told or work.requests > 0 or next(work.journal.refusals(), None) is not None
+
+
+def _nothing() -> None:
+    """Only to wake the lane."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -59,6 +60,8 @@ class Work:
     stage: Stage = Stage.READ
     brake: Brake = Brake.FIRST
     reader: Iterator[Row | BadRow] | None = None
+    opening: Future[Table] | None = None
+    """A large file that is being looked through beside other work."""
     table: Table | None = None
     shapes: dict[tuple[str, ...], int] = field(default_factory=dict)
     rows_read: int = 0

@@ -74,6 +74,16 @@ class Table:
                 if checked is not None:
                     yield checked
 
+    def may_name(self, node: str, key: str, id: str | None = None) -> bool:
+        """Whether a row of the file may be about this record (`key` in lower case as the database has it), or name this
+        id: never wrongly no, until `forget_names`."""
+        return (node, key) in self._twins or (id is not None and ("", id) in self._ids)
+
+    def forget_names(self) -> None:
+        """Nobody asks `may_name` any more: 16 MB for a million rows."""
+        self._twins.forget()
+        self._ids.forget()
+
     def _check_twins(self, row: Row | BadRow, number: int, record_id: str | None) -> Row | BadRow | None:
         if not row.node or not row.submitter_id:
             return row

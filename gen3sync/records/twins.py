@@ -62,12 +62,18 @@ class Twins:
         first = self._repeats.get(number)
         return (Seen.ALONE, ()) if first is None else (Seen.REPEATED, (first,))
 
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Whether a row of the first pass has this key: never wrongly no, hardly ever wrongly yes. All are forgotten by
+        `forget`."""
+        return self._keys[self._find((hash(key) & _MASK) or 1)] != 0
+
     def release(self) -> None:
-        """Forgets all but the twins; after the first pass nothing else is asked for."""
-        self._size = 1 << 10
-        self._used = 0
-        self._keys, self._contents = array("Q", bytes(8 << 10)), array("I", bytes(4 << 10))
-        self._lines = array("I", bytes(4 << 10))
+        """After the first pass: forgets what only it needs."""
+        self._contents = self._lines = array("I")
+
+    def forget(self) -> None:
+        """Forgets all but the twins."""
+        self._size, self._used, self._keys = 1, 0, array("Q", bytes(8))
 
     def _find(self, hashed: int) -> int:
         keys, mask = self._keys, self._size - 1
