@@ -22,6 +22,7 @@ __all__ = [
     "Children",
     "children",
     "count",
+    "few",
     "find_ids",
     "find_spelled",
     "find_transaction",
@@ -35,6 +36,7 @@ __all__ = [
     "signature_and_written",
     "transaction",
     "transactions",
+    "written_since",
 ]
 
 _IDS_AT_ONCE = 1000
@@ -82,10 +84,15 @@ def find_spelled(client: Asks, project: Project, node: str, submitter_ids: Itera
     return dict(_known(rows)) if isinstance(rows, list) else rows
 
 
+def few(missing: Iterable[str]) -> bool:
+    """Whether `find_ids` looks for so many missing names in every letter case."""
+    return len(_cased(missing)) <= _FEW
+
+
 def search(client: Asks, project: Project, node: str, missing: Iterable[str]) -> dict[str, Known] | Nothing | None:
     """Those of `missing` that are stored in a letter case that was not asked for; None when they are too many to look
     for each."""
-    cased = [given for given in missing if given.lower() != given.upper()]
+    cased = _cased(missing)
     if not cased:
         return {}
     if len(cased) > _FEW:
@@ -150,6 +157,26 @@ def children(
     return found
 
 
+def written_since(
+    client: Asks, project: Project, node: str, time: str, most: int
+) -> list[tuple[str, Known, str | None]] | Nothing:
+    """Records by key whose transaction began after `time` (of the commons' clock, without zone), with that time; of
+    more than `most`, any `most`."""
+    query = (
+        f"query($P:[String],$T:String,$F:Int){{{GUARD} rows:{checked(node)}"
+        "(project_id:$P,updated_after:$T,first:$F){id submitter_id updated_datetime}}"
+    )
+    rows = _rows(client, project, query, {"P": [project.id], "T": time, "F": most})
+    if not isinstance(rows, list):
+        return rows
+    found: list[tuple[str, Known, str | None]] = []
+    for row in rows:
+        match row:
+            case {"id": str(id), "submitter_id": str(stored), "updated_datetime": str() | None as moment}:
+                found.append((pg_lower(stored), Known(id, stored), moment))
+    return found
+
+
 def owners(client: Asks, project: Project, ids: Sequence[str]) -> dict[str, Owner] | Nothing:
     """Whose these ids are, in `project` and in any other that the key may read. Ids of projects that it may not read
     look as if nobody had them."""
@@ -201,6 +228,10 @@ def _search(client: Asks, project: Project, node: str, wanted: Sequence[str]) ->
         for rows in (answer.data.get(f"r{i}") for i in range(len(some))):
             found.update(_known(rows if isinstance(rows, list) else []))
     return found
+
+
+def _cased(names: Iterable[str]) -> list[str]:
+    return [given for given in names if given.lower() != given.upper()]
 
 
 def _spellings(given: str) -> tuple[str, ...]:

@@ -73,11 +73,14 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
     erases: Counter[str] = Counter()
     rows: list[RowPlan] = []
     fail = partial(error_of, rooms.client, project)
-    for plan in _plans(table, dictionary, lookup, rules, own, fail):
-        counts[plan.action] += 1
-        erases.update(change.column for change in plan.erased)
-        if limit is None or len(rows) < limit:
-            rows.append(plan)
+    try:
+        for plan in _plans(table, dictionary, lookup, rules, own, fail):
+            counts[plan.action] += 1
+            erases.update(change.column for change in plan.erased)
+            if limit is None or len(rows) < limit:
+                rows.append(plan)
+    finally:
+        lookup.close()
     return Plan(path, project, dict(counts), tuple(rows), table.mends, sight, dict(erases))
 
 
@@ -124,7 +127,10 @@ def _planned(
         present = lookup.present(node, keys)
         if isinstance(present, Refused | Failure):
             raise fail(present, f"looking for {node}")
-        there.update((node, key) for key in (keys if present is None else present))
+        shown = set(keys) if present is None else present
+        missing = {key: sid for key, sid in keys.items() if key not in shown}
+        odd = lookup.odd_spellings(node, missing, but={key for key in missing if (node, key) in own})
+        there.update((node, key) for key in shown | odd)
 
     def state(parent: Parent) -> ParentState:
         return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING

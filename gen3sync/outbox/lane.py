@@ -112,7 +112,7 @@ class Lane:
             if thread.is_alive():
                 return False
         self._state.index.close()
-        self._state.lookup.clear()
+        self._state.lookup.close()
         return True
 
     @property

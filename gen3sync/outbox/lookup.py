@@ -26,6 +26,7 @@ from gen3sync.commons.replies import (
 from gen3sync.names import Project
 from gen3sync.outbox.glance import Glance, records
 from gen3sync.outbox.graphql import GraphqlWatch
+from gen3sync.outbox.listing import Listings
 from gen3sync.outbox.namedids import owned
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.spellings import Spellings
@@ -51,7 +52,8 @@ class Lookup:
         self._client, self._project, self._pool, self._stock = client, project, pool, stock
         self._sights = Sights(client, project, pool, clock, watch)
         self._asks = self._sights.asks
-        self._spellings = Spellings(self._asks, project)
+        self._listings = Listings(client, self._asks, project, stock.beside(".names"), clock)
+        self._spellings = Spellings(self._asks, project, self._listings)
         self.unsearched: Collection[str] = frozenset()
         """Keys that `stored` did not find, and did not look for in every letter case, when it was called last."""
         self.blind = False
@@ -126,8 +128,14 @@ class Lookup:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
         if node in self._counts:
             self._counts[node] += len(keys)
+        self._listings.grew(node, keys)
         if self._stock.has(node):
             self._outdated.update((node, key) for key in keys)
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        self.clear()
+        self._listings.close()
 
     def clear(self) -> None:
         """What was exported is getting old."""
@@ -176,6 +184,10 @@ class Lookup:
         if not isinstance(known, dict):
             return known
         return {pg_lower(one.submitter_id) for one in known.values()}
+
+    def odd_spellings(self, node: str, missing: Mapping[str, str], *, but: Collection[str] = ()) -> set[str]:
+        """Keys of those that `present` does not find, which are there all the same; `but` are of no interest."""
+        return set() if self.sight() is not Sight.FULL else self._spellings.odd(node, missing, but)
 
     @property
     def seen(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from gen3sync.commons import queries
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.before import values_before
 from gen3sync.outbox.failpoint import FailPoint
@@ -210,7 +211,10 @@ class Planner:
 
         def found() -> dict[str, set[str]]:
             answers = {node: answer.result() for node, answer in asked.items()}
-            return {node: keys for node, keys in answers.items() if isinstance(keys, set)}
+            known = {node: keys for node, keys in answers.items() if isinstance(keys, set)}
+            self.remember(known)
+            # Of many that are missing, which of them are needed is to be known first.
+            return {node: keys for node, keys in known.items() if _all_looked_for(few[node], keys)}
 
         return found
 
@@ -236,7 +240,10 @@ class Planner:
                 found = self._exported(node, {key: asked[key] for key in again})
             if not isinstance(found, set):
                 return found
-            coming = self.index.coming(node, asked.keys() - found) if asked else {}
+            missing = {key: sid for key, sid in asked.items() if key not in found}
+            coming = self.index.coming(node, missing) if missing else {}
+            if not blind:
+                found = found | self.lookup.odd_spellings(node, missing, but=coming)
             self._remember(node, found)
             for key in keys:
                 if key in there or key in found:
@@ -288,3 +295,7 @@ class Planner:
                 if plan.unseen:
                     detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)
+
+
+def _all_looked_for(wanted: Mapping[str, str], found: Collection[str]) -> bool:
+    return queries.few(sid for key, sid in wanted.items() if key not in found)

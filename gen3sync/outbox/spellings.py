@@ -4,13 +4,14 @@ GraphQL compares exactly.
 `queries.find_ids` asks for the usual spellings, and for a few missing names case-blindly. Of many missing names, what
 they begin with is searched for: one question that reads the node's table and answers at most `MOST` names, for each of
 at most four beginnings; three of them that answer too many end it for a drop and node. Where names have no common
-beginning, or too many share it, nothing is searched for, and who asked is told: then only the answer to the PUT tells
-("update" where a create was planned).
+beginning, or too many share it, all names of the node are listed (`listing.py`). Only where that cannot be had, nothing
+is searched for, and who asked is told: then the answer to the PUT tells ("update" where a create was planned).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Protocol
 
 from gen3sync.commons import queries
 from gen3sync.commons.asking import Asks, Nothing
@@ -24,11 +25,17 @@ _GROUPS = 4
 _HEAD = 4
 
 
+class Lists(Protocol):
+    """Whoever can list all names of a node: `listing.Listings`."""
+
+    def names(self, node: str, wanted: Collection[str]) -> dict[str, Known] | None: ...
+
+
 class Spellings:
     """Of one project. One thread."""
 
-    def __init__(self, asks: Asks, project: Project) -> None:
-        self._asks, self._project = asks, project
+    def __init__(self, asks: Asks, project: Project, listings: Lists) -> None:
+        self._asks, self._project, self._listings = asks, project, listings
         self._known: dict[tuple[str, str], Mapping[str, Known]] = {}
         self._failed: dict[str, int] = {}
 
@@ -39,14 +46,29 @@ class Spellings:
             return few
         found: dict[str, Known] = {}
         parts = beginnings(missing)
-        if not parts:
-            return None
         for part in parts:
             like = self._like(node, part)
+            if like is None:
+                break
             if not isinstance(like, Mapping):
                 return like
             found.update((key, known) for key, known in like.items() if key in missing)
-        return found
+        else:
+            if parts:
+                return found
+        return self._listings.names(node, missing)
+
+    def odd(self, node: str, missing: Mapping[str, str], but: Collection[str]) -> set[str]:
+        """Keys of those `missing` that are there all the same; `but` are of no interest. Of a few, `find_ids` knew."""
+        rest = {key: sid for key, sid in missing.items() if key not in but}
+        if not rest or queries.few(missing.values()):
+            return set()
+        hidden = self.hidden(node, rest)
+        if not isinstance(hidden, dict) or not hidden:
+            return set()
+        # What is known from earlier may be deleted since.
+        sure = queries.find_spelled(self._asks, self._project, node, [one.submitter_id for one in hidden.values()])
+        return rest.keys() & sure.keys() if isinstance(sure, dict) else set()
 
     def clear(self) -> None:
         """What was found is getting old."""

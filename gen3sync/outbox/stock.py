@@ -27,6 +27,10 @@ class Stock:
         self._db: sqlite3.Connection | None = None
         self._nodes: set[str] = set()
 
+    def beside(self, suffix: str) -> Path:
+        """A place for other scratch."""
+        return self._path.with_suffix(suffix)
+
     def has(self, node: str) -> bool:
         return node in self._nodes
 

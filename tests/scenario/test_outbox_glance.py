@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gen3sync.outbox import listing
 from gen3sync.outbox.glance import FEW_ROWS
 from gen3sync.sandbox import Sandbox
 from tests.scenario.outbox_bench import Bench, table
@@ -176,7 +177,20 @@ def test_many_new_rows_among_which_some_are_stored_in_odd_letter_case(crowded: B
 
 
 def test_many_new_rows_that_have_nothing_in_common(crowded: Bench) -> None:
+    """All names of the node are listed, once."""
+    crowded.sandbox.write("DEV-test", [record("00007-nEw")])
+    counts, exports = sends(crowded, many([f"{i:05d}-new" for i in range(NEW)]))
+    assert counts == {"created": NEW - 1, "updated": 1}
+    said = crowded.receipt("subject.tsv")
+    assert (len(said["renamed"]), said["existed_before"], said["letter_case_not_searched"]) == (1, 0, 0)
+    assert exports >= 2, "the list, and the record that is there"
+
+
+def test_many_new_rows_that_have_nothing_in_common_in_an_enormous_node(
+    crowded: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is searched for, the receipt says so, and what the commons found all the same is counted."""
+    monkeypatch.setattr(listing, "MOST", NEW * 13)
     names = [f"{i:05d}-new" for i in range(NEW)]
     crowded.sandbox.write("DEV-test", [record("00007-nEw")])
     counts, _ = sends(crowded, many(names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gen3sync.ledger import Verdict
+from gen3sync.names import Project
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
@@ -167,6 +168,45 @@ def test_another_letter_case_renames_a_record(story: Story) -> None:
     assert (drop.verdict, drop.counts["updated"]) == (Verdict.LANDED, 1)
     assert story.says("subject-2.tsv")["renamed"] == [{"from": "SAM-001", "to": "sam-001"}]
     story.whole("sam-001", writes=2)
+
+
+HIDDEN = [f"{n * 37 % 100:02d}kQ-Pt" for n in range(45)]
+"""Names without a common beginning, in no letter case that anybody would think of."""
+
+
+def test_many_names_in_odd_letter_case_are_known_before_they_are_sent(story: Story) -> None:
+    """Blank cells would erase what is stored under them: taken for new records, they would."""
+    others = [f"{n:03d}x" for n in range(600)]
+    rows = [{"type": "subject", "submitter_id": name, "studies": {"submitter_id": "S1"}} for name in others]
+    story.sandbox.write("DEV-test", [*rows, *({**rows[0], "submitter_id": name, "species": "dog"} for name in HIDDEN)])
+    odd = [name.replace("kQ-Pt", "Kq-pT") for name in HIDDEN]
+    story.drop("blank.tsv", subjects(*(f"{name} S1 male ." for name in odd)))
+    with story.running() as days:
+        assert "blank cells would erase stored values in 45 rows: species (45)" in days.parked().reason
+        days.outbox.withdraw("blank.tsv")
+        days.ended()
+    story.drop("odd.tsv", subjects(*(f"{name} S1 male" for name in odd), columns="sex"))
+    assert story.goes(2)[1].counts["updated"] == 45
+    paper = story.says("odd.tsv")
+    assert (paper["renamed_total"], paper["existed_before"], paper["letter_case_not_searched"]) == (45, 0, 0)
+    story.whole(*others, *odd, writes=2)
+
+
+def test_many_parents_in_odd_letter_case_are_there(story: Story) -> None:
+    """The commons finds parents in any letter case, and so does planning."""
+    studies = [{"type": "study", "submitter_id": name, "projects": {"code": "test"}} for name in HIDDEN]
+    story.sandbox.write("DEV-test", studies)
+    odd = [name.replace("kQ-Pt", "Kq-pT") for name in HIDDEN]
+    path = story.drop(
+        "subject.tsv", subjects(*(f"P{n} {name} male human" for n, name in enumerate(odd)), "Q S9 male .")
+    )
+    with story.opened() as (outbox, _):
+        assert outbox.plan_file(path, Project("DEV", "test")).counts == {"create": 45, "wait": 1}
+    with story.running() as days:
+        days.until(lambda: any("waits for study S9" in drop.reason for drop in days.ledger.drops.open()), "the wait")
+        path.unlink()
+        days.ended()
+    story.whole(*names(45))
 
 
 def test_a_known_id_with_another_submitter_id_stores_nothing(story: Story) -> None:

@@ -42,7 +42,7 @@ def lookup(tmp_path: Path, sandbox: Sandbox) -> Iterator[Lookup]:
     with ThreadPoolExecutor(2) as pool:
         found = Lookup(client, Project("DEV", "test"), pool, Stock(tmp_path / "stock"), clock, GraphqlWatch(clock))
         yield found
-        found.clear()
+        found.close()
     client.close()
 
 
