@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gen3sync.inbox.change import Change
     from gen3sync.ledger import Drop, Event, Ledger, Refresh, Request
 
+_ARRIVED_PARKED = "; parked: "
+"""How the arrival of a file without a way ends, in the ledger."""
 _RECORDS = 10
 _REQUESTS = 50
 
@@ -69,7 +72,7 @@ def history(invocation: Invocation, what: str | None, limit: int) -> int:
             )
             return ExitCode.OK
         for drop in reversed(drops):
-            for line in _story(ledger, drop):
+            for line in _story(ledger, drop, settings.state.path):
                 invocation.say(line)
         for refresh in reversed(refreshes):
             invocation.say(_refresh(refresh))
@@ -101,16 +104,16 @@ def _whole(ledger: Ledger, drop: Drop) -> dict[str, object]:
     }
 
 
-def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
+def _story(ledger: Ledger, drop: Drop, state: Path) -> Iterator[str]:
     where = f" for {drop.program}/{drop.project}" if drop.program else ""
     yield click.style(f"{printable(drop.path)}, drop {drop.id}{where}", bold=True)
     yield f"  {_when(drop.arrived_at)}  arrived, {drop.size:,} bytes, sha256 {drop.sha256[:12]}…"
     requests = ledger.requests.of_drop(drop.id)
-    # How it came and how it ended is told by the drop itself, in other words.
-    own = {"arrived", str(drop.verdict)}
-    events = reversed(ledger.events.recent(1000, drop_id=drop.id))
-    told = [(event.at, _event(event)) for event in events if event.kind not in own]
-    told += [(request.started_at, _request(request)) for request in requests[:_REQUESTS]]
+    told = [(event.at, _event(event)) for event in _events(ledger, drop)]
+    answers = _answers(drop, state)
+    told += [
+        (request.started_at, _request(request, *answers.get(request.chunk, ()))) for request in requests[:_REQUESTS]
+    ]
     for _, line in sorted(told, key=lambda each: each[0]):
         yield "  " + line
     if len(requests) > _REQUESTS:
@@ -129,6 +132,40 @@ def _story(ledger: Ledger, drop: Drop) -> Iterator[str]:
         yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again}"
 
 
+def _events(ledger: Ledger, drop: Drop) -> Iterator[Event]:
+    """What happened to a drop, and to its project while it was open; how it came and how it ended is told by the drop
+    itself, in other words."""
+    for event in ledger.events.recent(1000, drop_id=drop.id):
+        _, parked, why = event.text.partition(_ARRIVED_PARKED)
+        if event.kind == "arrived" and parked:
+            yield replace(event, text=f"parked: {why}")
+        elif event.kind not in ("arrived", str(drop.verdict)):
+            yield event
+    said = f"{drop.program}/{drop.project} is parked: "
+    last = ""
+    for event in reversed(ledger.events.recent(1000, kind="parked", since=drop.arrived_at)):
+        open_then = drop.ended_at is None or event.at <= drop.ended_at
+        if open_then and event.drop_id is None and event.text.startswith(said) and event.text != last:
+            last = event.text
+            yield event
+
+
+def _answers(drop: Drop, state: Path) -> dict[int, tuple[str, str]]:
+    """By number of the request: what became of it and what the commons said, from the receipt or, while the drop is
+    open, its journal. The ledger knows only what is settled."""
+    from gen3sync.outbox.journal import Journal
+
+    try:
+        if drop.receipt is None:
+            return {
+                chunk.number: (chunk.state, chunk.message) for chunk in Journal((state / drop.snapshot).parent).chunks()
+            }
+        chunks = json.loads(Path(drop.receipt).read_bytes())["chunks"]
+        return {chunk["number"]: (str(chunk["state"]), str(chunk["message"])) for chunk in chunks}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}  # the receipt was removed; what the ledger knows is told
+
+
 def _beside(archived: Path, kind: str) -> list[Path]:
     """Papers of a kind beside an archived file."""
     try:
@@ -137,11 +174,12 @@ def _beside(archived: Path, kind: str) -> list[Path]:
         return []
 
 
-def _request(request: Request) -> str:
+def _request(request: Request, state: str = "", message: str = "") -> str:
     took = f" in {span((request.ended_at - request.started_at).total_seconds())}" if request.ended_at else ""
     number = f", transaction {request.transaction_id}" if request.transaction_id is not None else ""
-    said = f"{printable(request.node)} {count(request.rows, 'row')}: {request.state}{took}{number}"
-    return f"{_when(request.started_at)}  sent chunk {request.chunk}, {said}"
+    said = f"{printable(request.node)} {count(request.rows, 'row')}: {printable(state or request.state)}{took}{number}"
+    why = f": {printable(message, 300)}" if message else ""
+    return f"{_when(request.started_at)}  sent chunk {request.chunk}, {said}{why}"
 
 
 def _event(event: Event) -> str:
