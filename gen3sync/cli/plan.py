@@ -106,6 +106,11 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.erases:
         columns = ", ".join(f"{printable(name)} ({number:,})" for name, number in plan.erases.items())
         yield f"  blank cells would erase stored values of: {columns}"
+    if counts.get("erase"):
+        yield "  such a drop is parked until `gen3sync retry --erase FILE`"
+    if plan.links_not_removed:
+        columns = ", ".join(f"{printable(name)} ({number:,})" for name, number in plan.links_not_removed.items())
+        yield f"  parents that stay linked though rows no longer name them, for a PUT cannot unlink: {columns}"
 
 
 def _row(row: RowPlan, words: Mapping[str, str]) -> Iterator[str]:
@@ -135,8 +140,17 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "sight": str(plan.sight),
         "counts": {str(action): number for action, number in plan.counts.items()},
         "erases": plan.erases,
+        "links_not_removed": plan.links_not_removed,
         "mends": [
-            {"kind": str(mend.kind), "message": mend.message, "line": mend.line, "rows": mend.rows}
+            {
+                "kind": str(mend.kind),
+                "message": mend.message,
+                "line": mend.line,
+                "column": mend.column,
+                "from": mend.was,
+                "to": mend.now,
+                "rows": mend.rows,
+            }
             for mend in plan.mends
         ],
         "rows": [
@@ -147,8 +161,18 @@ def _plain(plan: Plan) -> dict[str, Any]:
                 "action": str(row.action),
                 "changes": {change.column: {"old": change.old, "new": change.new} for change in row.changes},
                 "erased": {change.column: change.old for change in row.erased},
+                "links_not_removed": list(row.links_not_removed),
                 "waiting_for": [str(parent) for parent in row.waiting_for],
                 "problems": [str(problem) for problem in row.problems],
+                "reasons": [
+                    {
+                        "type": problem.type,
+                        "column": problem.column,
+                        "message": problem.message,
+                        "remedy": problem.remedy,
+                    }
+                    for problem in row.problems
+                ],
             }
             for row in plan.rows
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ _Fail = Callable[[Refused | Failure, str], Gen3SyncError]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a file asks of a project. `rows` in the order of the file, at most as many as were asked for; `counts`
-    covers all. `sight` other than full: what could not be seen, and so not compared."""
+    """What a file asks of a project. `rows` in the order of the file: all, or as many as were asked for of those that
+    are not unchanged; `counts` covers all. `sight` other than full: what could not be seen, and so not compared."""
 
     path: Path
     project: Project
@@ -47,6 +47,19 @@ class Plan:
     mends: tuple[Mend, ...] = ()
     sight: Sight = Sight.FULL
     erases: dict[str, int] = field(default_factory=dict)
+    links_not_removed: dict[str, int] = field(default_factory=dict)
+    """Rows that no longer name a stored parent, by column: a PUT cannot unlink."""
+
+
+@dataclass
+class _Own:
+    """Records of the file itself, by node type and key. Those that would not go now are no parents for others."""
+
+    keys: set[tuple[str, str]]
+    held: set[tuple[str, str]] = field(default_factory=set)
+
+    def coming(self, key: tuple[str, str]) -> bool:
+        return key in self.keys and key not in self.held
 
 
 def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None = None) -> Plan:
@@ -68,20 +81,26 @@ def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None =
         raise folder_error(f"{printable(path)} cannot be read", error) from error
     settings = rooms.settings.outbox
     rules = Rules(settings.blanks, settings.send)
-    own = {(row.node, pg_lower(row.submitter_id)) for row in table if isinstance(row, Row)}
+    own = _Own({(row.node, pg_lower(row.submitter_id)) for row in table if isinstance(row, Row)})
     counts: Counter[Action] = Counter()
     erases: Counter[str] = Counter()
-    rows: list[RowPlan] = []
+    kept: Counter[str] = Counter()
+    shown: list[RowPlan] = []
     fail = partial(error_of, rooms.client, project)
     try:
-        for plan in _plans(table, dictionary, lookup, rules, own, fail):
-            counts[plan.action] += 1
-            erases.update(change.column for change in plan.erased)
-            if limit is None or len(rows) < limit:
-                rows.append(plan)
+        for plans in _plans(table, dictionary, lookup, rules, own, fail):
+            rows: list[RowPlan] = []
+            for plan in plans:
+                counts[plan.action] += 1
+                erases.update(change.column for change in plan.erased)
+                kept.update(plan.links_not_removed)
+                if limit is None or (plan.action is not Action.UNCHANGED and len(rows) < limit):
+                    rows.append(plan)
+            shown = sorted([*shown, *rows], key=lambda plan: plan.line)[:limit]
     finally:
         lookup.close()
-    return Plan(path, project, dict(counts), tuple(rows), table.mends, sight, dict(erases))
+    mends = table.mends
+    return Plan(path, project, dict(counts), tuple(shown), mends, sight, dict(erases), dict(kept))
 
 
 def _plans(
@@ -89,25 +108,28 @@ def _plans(
     dictionary: Dictionary,
     lookup: Lookup,
     rules: Rules,
-    own: set[tuple[str, str]],
+    own: _Own,
     fail: _Fail,
-) -> Iterator[RowPlan]:
-    for node, group in itertools.groupby(table, key=_kind):
-        for batch in _batches(group):
-            if node is None:
-                for bad in batch:
-                    if not isinstance(bad, BadRow):
-                        continue
-                    reasons = tuple(reason_of(problem) for problem in bad.problems)
-                    sid = bad.submitter_id or ""
-                    yield RowPlan(bad.line, bad.node or "", pg_lower(sid), sid, Action.REJECT, problems=reasons)
-            else:
-                good = [row for row in batch if isinstance(row, Row)]
-                yield from _planned(good, dictionary, lookup, rules, own, fail)
+) -> Iterator[Iterator[RowPlan]]:
+    """Plans by node type, parents before children, each in the order of the file: whether a row can go may hang on the
+    fate of another. Rows that cannot be used come first."""
+    nodes = sorted({node for node, _ in own.keys}, key=dictionary.place)
+    yield (_refused(bad) for bad in table if isinstance(bad, BadRow))
+    for node in nodes:
+        rows = (row for row in table if isinstance(row, Row) and row.node == node)
+        yield itertools.chain.from_iterable(
+            _planned(batch, dictionary, lookup, rules, own, fail) for batch in _batches(rows)
+        )
+
+
+def _refused(bad: BadRow) -> RowPlan:
+    reasons = tuple(reason_of(problem) for problem in bad.problems)
+    sid = bad.submitter_id or ""
+    return RowPlan(bad.line, bad.node or "", pg_lower(sid), sid, Action.REJECT, problems=reasons)
 
 
 def _planned(
-    rows: list[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: set[tuple[str, str]], fail: _Fail
+    rows: Sequence[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: _Own, fail: _Fail
 ) -> Iterator[RowPlan]:
     node_type = dictionary.nodes[rows[0].node]
     stored = lookup.stored(node_type.name, {pg_lower(row.submitter_id): row.submitter_id for row in rows})
@@ -122,21 +144,25 @@ def _planned(
         for parent in needed_parents(one.desired, found, node_type):
             node, key = parent_key(parent)
             wanted.setdefault(node, {})[key] = parent.submitter_id or ""
-    there: set[tuple[str, str]] = set(own)
+    there: set[tuple[str, str]] = set()
     for node, keys in wanted.items():
         present = lookup.present(node, keys)
         if isinstance(present, Refused | Failure):
             raise fail(present, f"looking for {node}")
         shown = set(keys) if present is None else present
         missing = {key: sid for key, sid in keys.items() if key not in shown}
-        odd = lookup.odd_spellings(node, missing, but={key for key in missing if (node, key) in own})
+        odd = lookup.odd_spellings(node, missing, but={key for key in missing if own.coming((node, key))})
         there.update((node, key) for key in shown | odd)
 
     def state(parent: Parent) -> ParentState:
-        return ParentState.STORED if parent_key(parent) in there else ParentState.MISSING
+        key = parent_key(parent)
+        return ParentState.STORED if key in there or own.coming(key) else ParentState.MISSING
 
     rules = replace(rules, blind=blind)
-    yield from plan_rows(read, stored, state, node_type, rules, lookup.named(ids_to_ask(read, stored)))
+    for plan in plan_rows(read, stored, state, node_type, rules, lookup.named(ids_to_ask(read, stored))):
+        if plan.action in (Action.REJECT, Action.WAIT):
+            own.held.add((plan.node, plan.key))
+        yield plan
 
 
 def _indexed(row: Row) -> IndexedRow:
@@ -144,10 +170,6 @@ def _indexed(row: Row) -> IndexedRow:
     return IndexedRow(0, 0, row.line, row.end_line, row.node, key, row.submitter_id, 0, None, RowState.NEW)
 
 
-def _kind(row: Row | BadRow) -> str | None:
-    return row.node if isinstance(row, Row) else None
-
-
-def _batches(rows: Iterator[Row | BadRow]) -> Iterator[tuple[Row | BadRow, ...]]:
+def _batches(rows: Iterator[Row]) -> Iterator[tuple[Row, ...]]:
     while some := tuple(itertools.islice(rows, _BATCH)):
         yield some
