@@ -121,6 +121,7 @@ class Consequences:
                     message="" if state is RequestState.LANDED else printable(answer.outcome.message),
                 ),
                 _for_good(answer, reasons),
+                _acted(answer),
             )
             for work, answer, reasons in zip(works, answers, why, strict=True)
         )
@@ -223,6 +224,15 @@ def _why(work: Work, answer: Answer) -> _Why:
         if (bad := answer.outcome.rejects.get(row.id)) is not None:
             columns = row.cells.keys() if isinstance(row.cells, dict) else work.columns(row.shape)
             found[row.id] = tuple(told(reason, answer.parcel.node_type, columns) for reason in bad)
+    return found
+
+
+def _acted(answer: Answer) -> dict[Action, list[int]]:
+    """Lines of rows with which the commons did something else than was planned."""
+    found: dict[Action, list[int]] = {}
+    for row in answer.parcel.rows:
+        if (action := answer.outcome.acted.get(row.id)) is not None:
+            found.setdefault(action, []).append(row.line)
     return found
 
 

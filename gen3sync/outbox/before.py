@@ -19,18 +19,31 @@ ADDED = "."
 """Columns of links in which the row named parents that were not linked. No column is called so either."""
 ERASED = "-"
 """Columns whose stored values the row's blank cells erase. Nor so."""
+MOST_TABLES = 20
+"""Sets of columns that records of one JSON drop may have before further ones are kept as JSON: each is a file."""
 
 
 def values_before(
-    record: Mapping[str, Json], node_type: NodeType, columns: tuple[str, ...], row: IndexedRow, plan: RowPlan
+    record: Mapping[str, Json],
+    node_type: NodeType,
+    columns: tuple[str, ...],
+    row: IndexedRow,
+    plan: RowPlan,
+    tables: set[tuple[str, ...]],
 ) -> Json:
-    """Of a stored record: the values of a row's `columns`, or of all columns for a JSON row, which has none. As JSON
-    it is what the row itself names that is kept: the commons took the row with just those."""
+    """Of a stored record: the values of a row's `columns`; of a JSON row, which has none, those of its own keys. The
+    commons took the row with just those. `tables` are the sets of columns of the drop's JSON rows so far."""
     cells = mirror_row(record, node_type)
-    before: dict[str, Json] = {column: cells[column] for column in columns or tuple(cells) if column in cells}
+    wanted = columns or tuple(column for column in cells if column.partition(".")[0] in row.cells)
+    before: dict[str, Json] = {column: cells[column] for column in wanted if column in cells}
     names = {column.partition(".")[0] for column in before}
-    if untellable({name: value for name, value in record.items() if name in names}, node_type):
+    one_more = not columns and wanted not in tables
+    if untellable({name: value for name, value in record.items() if name in names}, node_type) or (
+        one_more and len(tables) >= MOST_TABLES
+    ):
         before[WHOLE] = dict(_as_json(record, node_type, columns or tuple(row.cells)))
+    elif one_more:
+        tables.add(wanted)
     if added := [change.column for change in plan.changes if "." in change.column]:
         before[ADDED] = added
     if plan.erased:

@@ -174,7 +174,8 @@ class Dispatcher:
         lines = (min(row.line for row in part.rows), max(row.end_line for row in part.rows))
         now = self.rooms.clock.now().isoformat()
         attempt = part.rows[0].tries + 1
-        return ChunkRecord(part.work.requests, attempt, node_type.name, len(part.rows), lines, name, now)
+        chunk = ChunkRecord(part.work.requests, attempt, node_type.name, len(part.rows), lines, name, now)
+        return replace(chunk, submitter=self.rooms.submitter)
 
     def _write_down(self, parts: list[Part], chunks: list[ChunkRecord]) -> list[int]:
         sent = [

@@ -97,12 +97,12 @@ class RowIndex(RowQuestions):
         return sum(counts.values()) - before
 
     def remember_sent(self, drop_id: int, rows: Iterable[tuple[int, str, str | None]]) -> None:
-        """(line, action, values before as JSON) of rows that an earlier life of the daemon sent."""
+        """(line, action, values before as JSON) of rows that an earlier life of the daemon sent; the first of a line
+        wins. Of rows whose action was corrected by the commons' answer once more, with "" for the values."""
         with self._together():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO was VALUES (?,?,?,?)",
-                ((drop_id, line, action, old) for line, action, old in rows),
-            )
+            corrected = "ON CONFLICT DO UPDATE SET action=excluded.action WHERE excluded.before=''"
+            values = ((drop_id, *row) for row in rows)
+            self._db.executemany(f"INSERT INTO was VALUES (?,?,?,?) {corrected}", values)
             self._db.execute(
                 "UPDATE rows SET sent=was.action, before=was.before FROM was"
                 " WHERE rows.drop_id=? AND was.drop_id=rows.drop_id AND was.line=rows.line",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +55,7 @@ class ChunkRecord:
     transaction_state: str | None = None
     state: str = IN_FLIGHT
     message: str = ""
+    submitter: str = ""
 
 
 class Journal:
@@ -78,9 +79,13 @@ class Journal:
         listed = [[row.line, row.action.value, row.before] for row in rows]
         self._write({"k": "send", **asdict(chunk), "sent": listed})
 
-    def answered(self, chunk: ChunkRecord, refused: Sequence[Refusal] = ()) -> None:
-        """A request was answered, or its fate is known; the rows of it that are refused for good."""
-        self._write({"k": "end", **asdict(chunk)}, *_refusals(refused))
+    def answered(
+        self, chunk: ChunkRecord, refused: Sequence[Refusal] = (), acted: Mapping[Action, Sequence[int]] | None = None
+    ) -> None:
+        """A request was answered, or its fate is known; the rows of it that are refused for good, and the lines of
+        those with which the commons did something else than was planned."""
+        corrected = [{"k": "acted", "action": action.value, "lines": lines} for action, lines in (acted or {}).items()]
+        self._write({"k": "end", **asdict(chunk)}, *_refusals(refused), *corrected)
 
     def refused(self, refused: Sequence[Refusal]) -> None:
         """Rows are refused for good, but not by the answer to a request."""
@@ -116,6 +121,10 @@ class Journal:
             if entry["k"] == "send" and entry["document_name"] not in nothing:
                 for line, action, before in entry["sent"]:
                     yield SentRow(line, Action(action), before)
+
+    def corrections(self) -> Iterator[tuple[Action, list[int]]]:
+        """What the commons did with rows, where it was something else than was planned: the action and the lines."""
+        return ((Action(note["action"]), note["lines"]) for note in self.notes("acted"))
 
     def refusals(self) -> Iterator[Refusal]:
         """All rows refused so far, oldest first (a row may come twice): without reasons, those that were sent again

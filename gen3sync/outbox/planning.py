@@ -291,7 +291,8 @@ class Planner:
                 return Noted(row, RowState.REJECTED, plan.action, detail_of((reason,)))
             case Action.CREATE | Action.UPDATE:
                 if record is not None:
-                    detail["before"] = values_before(record, node_type, work.columns(row.shape), row, plan)
+                    columns = work.columns(row.shape)
+                    detail["before"] = values_before(record, node_type, columns, row, plan, work.undo_tables)
                 if plan.unseen:
                     detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)

@@ -17,7 +17,7 @@ from gen3sync.names import Project
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.journal import IN_FLIGHT
 from gen3sync.outbox.lost import sent_name
-from gen3sync.outbox.model import Json, Reason, RowState
+from gen3sync.outbox.model import Action, Json, Reason, RowState
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.rules import reason_of
 from gen3sync.outbox.side import beside
@@ -150,3 +150,7 @@ def _refused(work: Work) -> Iterator[tuple[int, Json]]:
 def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:
     for row in work.journal.sent():
         yield row.line, row.action.value, None if row.before is None else json.dumps(row.before, ensure_ascii=False)
+    work.existed = 0
+    for action, lines in work.journal.corrections():
+        work.existed += len(lines) if action is Action.UPDATE else 0
+        yield from ((line, action.value, "") for line in lines)

@@ -83,7 +83,7 @@ def compose(
     versions: dict[str, str],
 ) -> dict[str, Any]:
     """The receipt, but for the names of the archived files and what `papers.write_undo` counts on its way."""
-    drop = work.drop
+    drop, chunks = work.drop, work.journal.chunks()
     counts = counts_of(index, drop.id)
     accepted = index.counts(drop.id)[RowState.ACCEPTED]
     verdict = verdict_of(work, counts, accepted)
@@ -96,7 +96,7 @@ def compose(
         "verdict": verdict.value,
         "reason": reason_of(work, verdict, counts, accepted, reasons, different),
         "commons": commons,
-        "submitter": submitter,
+        "submitter": ", ".join(dict.fromkeys(chunk.submitter for chunk in chunks if chunk.submitter)) or submitter,
         "program": project.program,
         "project": project.code,
         "file": drop.path,
@@ -130,7 +130,7 @@ def compose(
             }
             for m in (work.table.mends if work.table else ())
         ],
-        "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in work.journal.chunks()],
+        "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in chunks],
         "verification": verification(work, index, counts, accepted),
         "versions": versions,
     }

@@ -15,6 +15,7 @@ from gen3sync.catalog import Catalog
 from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.config import Settings
+from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger import Drop, Ledger
 from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
@@ -63,6 +64,14 @@ class Rooms:
     @property
     def state(self) -> Path:
         return self.settings.state.path
+
+    @property
+    def submitter(self) -> str:
+        """Whom the key belongs to; '' where that was never known."""
+        try:
+            return self.catalog.user().username
+        except Gen3SyncError:
+            return ""
 
 
 def tell_ended(rooms: Rooms, drop: Drop) -> None:

@@ -21,6 +21,8 @@ from gen3sync.records.source import unfolds_too_far
 
 _BLOCK = 1 << 20
 FOLDER = "drops"
+MARK = "dropped-"
+"""What the name of a snapshot begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def take(source: Path, state: Path, now: datetime, *, name: str | None = None, b
     """
     folder = state / FOLDER / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}"
     folder.mkdir(parents=True, mode=0o750)
-    target = folder / safe_name(name or source.name)
+    # Whatever it is called itself: beside it come a journal, a receipt and perhaps an `undo.tsv`.
+    target = folder / f"{MARK}{safe_name(name or source.name)}"
     try:
         with _opened(source, beneath) as read:
             before = Fingerprint.of(os.fstat(read.fileno()))

@@ -85,6 +85,8 @@ class Work:
     proofs: Counter[Proof] = field(default_factory=Counter)
     states: dict[str, str] = field(default_factory=dict)
     """States of transactions as read back, by document name."""
+    undo_tables: set[tuple[str, ...]] = field(default_factory=set)
+    """Sets of columns of JSON rows whose values before go to an undo file."""
     overwritten: int = 0
     proof_problem: str = ""
     existed: int = 0

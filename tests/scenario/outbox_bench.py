@@ -83,13 +83,15 @@ class Bench:
         with self.opened(failpoint) as (outbox, _):
             return outbox.run_once()
 
-    def crash(self, step: str, nth: int = 1) -> bool:
+    def crash(self, step: str, nth: int = 1, also: FailPoint = no_failpoint) -> bool:
         """Runs until `step` is passed for the nth time, then stands still as if the power were cut: whatever thread
-        comes by any step after that moves no further. False when all came to its end before."""
+        comes by any step after that moves no further. False when all came to its end before. `also` hears of each
+        step."""
         dead, left = threading.Event(), [nth]
         lock = threading.Lock()
 
         def failpoint(name: str) -> None:
+            also(name)
             with lock:
                 if name == step and not dead.is_set():
                     left[0] -= 1

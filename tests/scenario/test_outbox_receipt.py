@@ -139,3 +139,43 @@ def receipt_of_a_busy_file(folder: Path, step: str | None) -> dict[str, Any]:
         [ended] = bench.once().ended
         assert ended.verdict is Verdict.PARTLY
         return bench.receipt("publication.tsv")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("step", ["send: answer written", "verify: done", "archive: composed"])
+def test_a_record_that_came_meanwhile_counts_as_updated_also_after_a_crash(tmp_path: Path, step: str) -> None:
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox)
+        bench.drop("study.tsv", STUDY)
+        bench.once()
+        parent = {"studies": {"submitter_id": "S1"}}
+
+        def meddle(name: str) -> None:
+            if name == "plan: done":
+                sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P1", "sex": "female", **parent}])
+
+        bench.drop("subject.tsv", subjects("P1 S1 male human", "P2 S1 male human"))
+        assert bench.crash(step, also=meddle)
+        bench.once()
+        receipt = bench.receipt("subject.tsv")
+        assert (receipt["existed_before"], receipt["rows"]["created"], receipt["rows"]["updated"]) == (1, 1, 1)
+        assert receipt["undo"]["cannot"] == [
+            "1 new records stay: a PUT cannot delete.",
+            "1 records were there before, but their values could not be seen.",
+        ]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_submitter_is_who_sent_it_whoever_finishes_it(tmp_path: Path) -> None:
+    with Sandbox(username="first@example.org") as sandbox:
+        bench = Bench(tmp_path, sandbox)
+        bench.drop("study.tsv", STUDY)
+        assert bench.crash("verify: done")
+        sandbox.commons.username = sandbox.commons.tokens.username = "second@example.org"
+        sandbox.write_api_key(tmp_path / "key.json")
+        (bench.settings.state.path / "user.json").unlink()  # to the sandbox all users have one number
+        bench.once()
+        assert bench.receipt("study.tsv")["submitter"] == "first@example.org"
+        bench.drop("study.tsv", STUDY)
+        bench.once()
+        assert bench.receipt("study-2.tsv")["submitter"] == "second@example.org"

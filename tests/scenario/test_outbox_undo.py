@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.outbox.before import MOST_TABLES
 from gen3sync.sandbox import Sandbox
 from tests.scenario.outbox_bench import Bench, table
 
@@ -84,13 +86,58 @@ def test_what_json_changed_is_put_back_and_nothing_else_touched(bench: Bench) ->
     [drop] = bench.once().ended
     assert drop.counts["updated"] == len(ALL)
     assert stored(bench) != before
-    undo = json.loads(sent(bench, "design.json.undo.json").read_text())
-    assert undo == [{**one, "study_design": "Trial"} for one in changed if one["submitter_id"] in STRANGE]
-    assert bench.receipt("design.json")["undo"]["cannot"] == []
-    for paper in ("undo.json", "undo.tsv"):
-        bench.drop(paper, sent(bench, f"design.json.{paper}").read_bytes())
+    # What they do not name may be as strange as it likes: the table has the columns that were named.
+    told = bench.receipt("design.json")["undo"]
+    assert told == {"restores": len(ALL), "files": {"undo.tsv": len(ALL)}, "cannot": []}
+    head, *rows = sent(bench, "design.json.undo.tsv").read_text().splitlines()
+    assert head.split("\t") == ["type", "submitter_id", "study_design", "projects.code"]
+    assert rows == [f"study\t{name}\tTrial\ttest" for name in ALL]
+    bench.drop("undo.tsv", sent(bench, "design.json.undo.tsv").read_bytes())
     bench.once()
     assert stored(bench) == before
+
+
+def test_records_whose_named_values_a_table_cannot_say_are_put_back_as_records(bench: Bench) -> None:
+    bench.drop("seed.json", studies(study_design="Trial"))
+    bench.once()
+    before = stored(bench)
+    named = {"projects": [{"code": "test"}], "title": "New", "keywords": ["x"]}
+    changed = [{"type": "study", "submitter_id": name, **named} for name in ALL]
+    bench.drop("title.json", json.dumps(changed))
+    bench.once()
+    undo = json.loads(sent(bench, "title.json.undo.json").read_text())
+    assert undo == [{**one, **ALL[one["submitter_id"]]} for one in changed if one["submitter_id"] in STRANGE]
+    for paper in ("undo.json", "undo.tsv"):
+        bench.drop(paper, sent(bench, f"title.json.{paper}").read_bytes())
+    bench.once()
+    assert stored(bench) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["undo.tsv", "rejects.tsv", "undo.json", "receipt.json", "journal.jsonl", "undo-2.tsv", "x.receipt.json"]
+)
+def test_a_file_that_is_called_as_our_papers_are_is_kept_as_it_was(bench: Bench, name: str) -> None:
+    """People drop an undo file as it lies there, or rename it so."""
+    columns = "type submitter_id projects.code title"
+    bench.drop("seed.tsv", table(columns, "study A test One", "study B test One", "study C test One"))
+    bench.once()
+    if name.endswith(".tsv"):
+        text = table(columns, "study A test Two", "study B test Two", "wrong C test Two")
+    else:
+        rows = [{"type": "study", "submitter_id": one, "projects": {"code": "test"}, "title": "Two"} for one in "AB"]
+        text = "\n".join(map(json.dumps, [*rows, {"type": "wrong"}]))
+        text = text if name.endswith("l") else f"[{text.replace(chr(10), ',')}]"
+    bench.drop(name, text)
+    [drop] = bench.once().ended
+    assert {word: number for word, number in drop.counts.items() if number} == {"read": 3, "updated": 2, "rejected": 1}
+    assert sent(bench, name).read_text() == text
+    assert bench.receipt(name)["undo"]["files"] == {"undo.tsv": 2}
+    undo = sent(bench, f"{name}.undo.tsv").read_text()
+    assert [line.split("\t")[-1] for line in undo.splitlines()] in (
+        ["title", "One", "One"],
+        ["projects.code", *["test"] * 2],
+    )
+    assert list(sent(bench, name).parent.glob(f"{name}.rejects.*"))
 
 
 def test_links_that_json_adds_are_told_and_those_it_names_again_are_not(bench: Bench) -> None:
@@ -112,3 +159,87 @@ def test_links_that_json_adds_are_told_and_those_it_names_again_are_not(bench: B
     assert [bench.receipt(f"again-{number}.json")["undo"]["cannot"] for number in (0, 1)] == [[], []]
     [cannot] = bench.receipt("again-2.json")["undo"]["cannot"]
     assert "studies.submitter_id" in cannot
+
+
+def test_an_undo_table_has_the_columns_that_records_named_and_there_are_not_too_many_of_them(bench: Bench) -> None:
+    """Each set of keys is a table of its own; where there are too many, records keep their form."""
+    extra = ("title", "keywords", "study_design", "planned_subjects", "is_public")
+    first = {"title": "One", "keywords": ["a"], "study_design": "Trial", "planned_subjects": 1, "is_public": True}
+    then = {"title": "Two", "keywords": ["b"], "study_design": "Cohort", "planned_subjects": 2, "is_public": False}
+    sets = [keys for size in (1, 2, 3) for keys in itertools.combinations(extra, size)]
+    parent = {"type": "study", "projects": {"code": "test"}}
+    bench.drop("seed.json", json.dumps([{**parent, "submitter_id": f"S{i}", **first} for i in range(len(sets))]))
+    bench.once()
+    before = bench.sandbox.records("DEV-test", "study")
+    edits = [{**parent, "submitter_id": f"S{i}", **{key: then[key] for key in keys}} for i, keys in enumerate(sets)]
+    bench.drop("edit.json", json.dumps(edits))
+    [drop] = bench.once().ended
+    assert drop.counts["updated"] == len(sets)
+    told = bench.receipt("edit.json")["undo"]
+    assert len(sets) > MOST_TABLES
+    assert told["files"].pop("undo.json") == len(sets) - MOST_TABLES
+    assert list(told["files"].values()) == [1] * MOST_TABLES
+    kept = json.loads(sent(bench, "edit.json.undo.json").read_text())
+    assert [one.keys() for one in kept] == [one.keys() for one in edits[MOST_TABLES:]]
+    for paper in ("undo.json", *told["files"]):
+        bench.drop(paper, sent(bench, f"edit.json.{paper}").read_bytes())
+    assert {drop.verdict for drop in bench.once().ended} == {Verdict.LANDED}
+    assert [values(one) for one in bench.sandbox.records("DEV-test", "study")] == [values(one) for one in before]
+
+
+def values(record: dict[str, Any]) -> dict[str, Any]:
+    """What a record says, times aside."""
+    return {name: value for name, value in record.items() if not name.endswith("_datetime")}
+
+
+COLUMNS = "type submitter_id projects.code title study_design keywords"
+FIRST = table(COLUMNS, "study A test One Trial a", "study B test . Trial a,b", "study C test One . .")
+SECOND = table(COLUMNS, "study a test Two . b", "study B test Two Trial .", "study D test New . .")
+STEPS = (
+    "send: written in the journal",
+    "send: answered",
+    "send: answer written",
+    "verify: done",
+    "archive: composed",
+    "archive: snapshot placed",
+    "archive: papers placed",
+    "archive: original removed",
+    "archive: ledger written",
+)
+
+
+def studied(bench: Bench) -> dict[str, tuple[Any, ...]]:
+    return {
+        one["submitter_id"]: tuple(one.get(name) or None for name in ("title", "study_design", "keywords"))
+        for one in bench.sandbox.records("DEV-test", "study")
+    }
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("step", [None, *STEPS])
+def test_undo_and_the_undo_of_an_undo_also_after_a_crash(tmp_path: Path, step: str | None) -> None:
+    """Whatever a crash came between, the values before are those from before the first request."""
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox, 'blanks = "erase"', 'horizon = "1s"')
+        bench.drop("first.tsv", FIRST)
+        bench.once()
+        at_first = studied(bench)
+        for name, text in (("study.tsv", SECOND), ("undo.tsv", None), ("redo.tsv", None)):
+            if text is None:
+                last = {"undo.tsv": "study.tsv", "redo.tsv": "undo.tsv"}[name]
+                text = sent(bench, f"{last}.undo.tsv").read_text()
+            bench.drop(name, text)
+            if step is not None:
+                bench.crash(step)
+            bench.once()
+            assert bench.receipt(name)["verdict"] == "landed"
+            if name == "study.tsv":
+                second = studied(bench)
+                assert second["a"] == ("Two", None, ["b"])
+                told = bench.receipt(name)["undo"]
+                assert (told["restores"], told["cannot"]) == (2, ["1 new records stay: a PUT cannot delete."])
+            elif name == "undo.tsv":
+                assert studied(bench) == at_first | {"D": ("New", None, None)}
+                assert bench.receipt(name)["undo"]["cannot"] == []
+            else:
+                assert studied(bench) == second

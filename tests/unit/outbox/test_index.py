@@ -22,6 +22,31 @@ def index(tmp_path: Path) -> Iterator[RowIndex]:
         yield made
 
 
+def test_what_an_answer_corrected_is_remembered_after_the_first_sending(index: RowIndex) -> None:
+    index.add(1, (new(i, f"A{i}") for i in range(2, 5)))
+    sendings = [(2, "create", None), (3, "update", '{"sex":"male"}'), (2, "update", '{"sex":"male"}')]
+    index.remember_sent(1, [*sendings, (2, "update", ""), (3, "create", "")])
+    assert [(row.line, row.sent, before) for row, before in index.sent_before(1)] == [
+        (2, Action.UPDATE, None), (3, Action.CREATE, {"sex": "male"})
+    ]  # fmt: skip
+
+
+def test_values_are_summed_by_state(index: RowIndex) -> None:
+    index.add(1, (new(i, f"A{i}") for i in range(2, 12)))
+    index.add(2, [new(2, "B")])
+    rows = index.batch(1, RowState.NEW, 100)
+    same = [Noted(row, RowState.UNCHANGED, Action.UNCHANGED, {}, values=3, links_kept=("a", "b")) for row in rows[:2]]
+    done = [Noted(row, RowState.DONE, Action.UPDATE, {}, values=5) for row in rows[2:4]]
+    waits = [Noted(row, RowState.WAITING, Action.WAIT, {}, links_kept=("a",)) for row in rows[4:6]]
+    index.note([*same, *done, *waits])
+    index.move(rows[6:8], RowState.DONE, vals=7)
+    index.move(rows[8:9], RowState.ACCEPTED)
+    index.note([Noted(index.batch(2, RowState.NEW, 1)[0], RowState.DONE, Action.CREATE, {}, values=100)])
+    assert index.values(1) == {RowState.DONE: 24, RowState.UNCHANGED: 6}
+    assert index.values(9) == {RowState.DONE: 0, RowState.UNCHANGED: 0}
+    assert index.links_kept(1) == {"a": 2, "b": 2}
+
+
 def test_counts_follow_every_move(index: RowIndex) -> None:
     index.add(1, (new(i, f"A{i}") for i in range(2, 12)))
     rows = index.batch(1, RowState.NEW, 100)
