@@ -22,6 +22,8 @@ PASS_GRACE = 900.0
 FIRST_PASS = 25 * 3600.0
 """Where cron calls `gen3sync once`: seconds beside twice the usual time between passes after which one is missed, and
 after the first pass, when nobody knows yet how often it is called, a day and a little more."""
+PAUSE_WARNING = 60.0
+"""Seconds from which on a commons that takes no submissions is worth a look."""
 KEY_WARNING = 7 * 86400.0
 """Seconds before a key's expiry from which status is degraded: a person must make a new one."""
 
@@ -82,6 +84,11 @@ def _worries(status: Status, now: datetime) -> list[str]:
         reasons.append(status.daemon.problem)
     if status.commons.reachable is False:
         reasons.append(f"the commons does not answer: {status.commons.problem}".rstrip(": "))
+    elif status.outbox.pause is not None and not status.key.problem:
+        # Shorter ones are a proxy's hiccup. What answers the look at the commons need not be what takes submissions.
+        said, since = status.outbox.pause.reason, moment(status.outbox.pause.since)
+        if (now - since).total_seconds() >= PAUSE_WARNING:
+            reasons.append(f"nothing is sent: {said[:1].lower()}{said[1:]}".rstrip("."))
     if status.key.problem:
         reasons.append(status.key.problem)
     elif status.key.key_expires_at:

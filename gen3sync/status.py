@@ -88,6 +88,7 @@ class DropStatus:
     done: int | None = None
     left: float | None = None
     """Seconds until it is through, by the pace of the last minutes; None where nobody can say."""
+    error_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,25 @@ class EndedStatus:
 
 @dataclass(frozen=True, slots=True)
 class ParkedStatus:
-    """A project that takes nothing at the moment."""
+    """A project that takes nothing at the moment; `next_look_at` is None while it is being looked at."""
 
     project: str
     reason: str
     since: str
     next_look_at: str | None = None
+    error_class: str = ""
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PauseStatus:
+    """The commons is left alone, since it does not answer or asked for it (Retry-After): nothing is sent."""
+
+    reason: str
+    error_class: str
+    since: str
+    attempts: int
+    next_attempt_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,7 @@ class OutboxStatus:
     refused: tuple[EndedStatus, ...] = ()
     """Those of the last 24 hours of which something was refused or is not proven; the newest twenty."""
     parked_projects: tuple[ParkedStatus, ...] = ()
+    pause: PauseStatus | None = None
     watch: str = ""
     """How arrivals are noticed: inotify, poll or off."""
 
@@ -227,6 +242,7 @@ class Status:
             states = {"state": DaemonState(daemon["state"]), "by": Writer(daemon.get("by", Writer.DAEMON))}
             lists = {name: tuple(map(_ended, outbox.get(name, ()))) for name in ("ended", "refused")}
             lists |= {"open": _each(DropStatus, outbox["open"])}
+            pause = {"pause": _one(PauseStatus, outbox["pause"]) if outbox.get("pause") else None}
             lists |= {"parked_projects": _each(ParkedStatus, outbox["parked_projects"])}
             mirrors = _each(MirrorStatus, inbox["mirrors"])
             return cls(
@@ -234,7 +250,7 @@ class Status:
                 daemon=_one(DaemonStatus, daemon | states),
                 commons=_one(CommonsStatus, data["commons"]),
                 key=_one(KeyStatus, data["key"]),
-                outbox=_one(OutboxStatus, outbox | lists),
+                outbox=_one(OutboxStatus, outbox | lists | pause),
                 inbox=_one(InboxStatus, inbox | {"mirrors": mirrors, "problems": tuple(inbox["problems"])}),
                 notify=_one(NotifyStatus, data.get("notify", {})),
                 events=_each(EventStatus, data["events"]),

@@ -14,7 +14,8 @@ import click
 from gen3sync.cli.changes import data
 from gen3sync.cli.changes import line as said
 from gen3sync.cli.invocation import Invocation, json_option, verb
-from gen3sync.cli.words import count, sentence, span
+from gen3sync.cli.rest import Rest
+from gen3sync.cli.words import again, count, sentence, span
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, NotFoundError
 from gen3sync.names import Project, printable
@@ -56,7 +57,8 @@ def history(invocation: Invocation, what: str | None, limit: int) -> int:
     with open_ledger(settings.state.ledger, SystemClock(), read_only=True) as ledger:
         if what is None:
             return _lately(invocation, ledger, limit)
-        drops = ledger.drops.recent(limit, file=what)
+        rest = Rest(ledger, SystemClock())
+        drops = tuple(rest.told(drop) for drop in ledger.drops.recent(limit, file=what))
         refreshes = () if drops else ledger.refreshes.recent(limit, mirror=what)
         if not drops and not refreshes:
             raise NotFoundError(
@@ -128,8 +130,7 @@ def _story(ledger: Ledger, drop: Drop, state: Path) -> Iterator[str]:
             for paper in sorted((*_beside(archived, "rejects"), *_beside(archived, "undo"))):
                 yield f"  {'rejects' if '.rejects.' in paper.name else 'undo'}: {printable(paper)}"
     else:
-        again = f" Next look {_when(drop.next_attempt_at)}." if drop.next_attempt_at else ""
-        yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again}"
+        yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again(drop, day=True)}"
 
 
 def _events(ledger: Ledger, drop: Drop) -> Iterator[Event]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
@@ -10,7 +10,7 @@ from gen3sync.cli.courier import own_rooms, refuse_beside_daemon
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.progress import progress
 from gen3sync.cli.rest import Rest
-from gen3sync.cli.words import count
+from gen3sync.cli.words import again, count
 from gen3sync.names import printable
 
 _POOR = 10
@@ -33,7 +33,7 @@ def once(invocation: Invocation) -> int:
         started = rooms.clock.now()
         result = rooms.once(bar.rows)
         rest = Rest(rooms.ledger, rooms.clock)
-        waiting = tuple(replace(drop, reason=rest.reason(drop)) for drop in result.waiting)
+        waiting = tuple(rest.told(drop) for drop in result.waiting)
         note_pass(rooms, started, invocation.env)
     if invocation.json:
         invocation.emit(
@@ -51,7 +51,7 @@ def once(invocation: Invocation) -> int:
             invocation.say(f"{str(drop.verdict).ljust(10)} {printable(drop.path)}: {counts or printable(drop.reason)}")
         for drop in waiting:
             why = f": {printable(drop.reason, 2000)}" if drop.reason else ""
-            invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}{why}")
+            invocation.say(f"{str(drop.state).ljust(10)} {printable(drop.path)}{why}{again(drop)}")
         kinds = [str(refresh["outcome"]) for refresh in result.refreshes]
         said = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         none = f": {printable('; '.join(result.notes), 1000)}" if result.notes and not kinds else ""

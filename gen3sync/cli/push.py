@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +74,10 @@ def push(
                 done, rows = progress_of.get(drop.id, (0, 0))
                 if rows:
                     bar.rows(drop.path, done, rows)
-            _tell(bar, drops)
+            _tell(bar, [rest.told(drop) for drop in drops])
             return rest(drops)
 
-        drops = [replace(drop, reason=rest.reason(drop)) for drop in rooms.push(dict(wanted), settled)]
+        drops = [rest.told(drop) for drop in rooms.push(dict(wanted), settled)]
     placed = [Placed(file, drop.path) for (file, _), drop in zip(wanted, drops, strict=True)]
     return report(invocation, placed, drops)
 
@@ -127,7 +126,7 @@ def _through_daemon(
             def settled() -> list[Drop] | None:
                 drops = _drops(ledger, placed, start)
                 _show(bar, settings, drops)
-                _tell(bar, drops)
+                _tell(bar, [rest.told(drop) for drop in drops])
                 return drops if len(drops) == len(placed) and rest(tuple(drops)) and not rest.over else None
 
             drops = wait_for(clock, settled, timeout)
@@ -136,7 +135,7 @@ def _through_daemon(
                 f"{count(len(placed), 'file')} not through after {timeout:g} s.",
                 "The daemon goes on with them; `gen3sync history FILE` tells how it went.",
             )
-        drops = [replace(drop, reason=rest.reason(drop)) for drop in drops]
+        drops = [rest.told(drop) for drop in drops]
     return report(invocation, placed, drops)
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gen3sync.clock import Clock
+from gen3sync.ledger.pause import read, waiting
 
 if TYPE_CHECKING:
     from gen3sync.ledger import Drop, Ledger
 
 _IDLE = ("parents", "behind")
 """Waiting for a parent, or behind another drop that does or is parked. What the outbox calls that
-(`outbox.steps`); its imports are not wanted here."""
+(`outbox.standing`); its imports are not wanted here."""
 QUIET = 1.0
 """Seconds without a change after which what is parked counts as parked: a child waits until its parent has landed."""
 
@@ -21,7 +23,8 @@ class Rest:
     nobody has dropped yet, or behind such a drop, and stay so for a moment.
 
     True as well when `timeout` seconds are over. With `only_look` also when those left wait for what became of a lost
-    answer: whoever asked for a look has had it. With `only_ends` all of these are waited for like the rest.
+    answer, or for a commons that was asked in vain: whoever asked for a look has had it. With `only_ends` all of these
+    are waited for like the rest.
     """
 
     def __init__(
@@ -50,22 +53,28 @@ class Rest:
             return True
         if self._only_ends:
             return False
-        now, seen = self._clock.monotonic(), [(drop.id, drop.state, drop.updated_at) for drop in drops]
+        now, pause = self._clock.monotonic(), read(self._ledger)
+        seen = [pause, *((drop.id, drop.state, drop.updated_at) for drop in drops)]
         if seen != self._seen:
             self._seen, self._since = seen, now
-        parked = self.parked_projects()
+        parked = {(one.program, one.project) for one in self._ledger.projects.all() if one.next_look_at is not None}
+        # The look that somebody asked for has been had when the commons is to be asked again later.
+        silent = self._only_look and pause is not None and pause.until > self._clock.now()
         waiting = all(
             drop.state in ("ended", "parked")
             or (drop.program, drop.project) in parked
+            or silent
             or (drop.state == "waiting" and drop.reason != "" and (self._only_look or drop.error_class in _IDLE))
             for drop in drops
         )
         return waiting and now - self._since >= QUIET
 
-    def parked_projects(self) -> dict[tuple[str | None, str | None], str]:
-        """Why projects are parked."""
-        return {(each.program, each.project): each.reason for each in self._ledger.projects.all()}
-
-    def reason(self, drop: Drop) -> str:
-        """What a drop that has not ended waits for."""
-        return drop.reason or self.parked_projects().get((drop.program, drop.project), "")
+    def told(self, drop: Drop) -> Drop:
+        """The drop with what it waits for, if it has not ended: itself, its project, or the commons."""
+        if drop.reason or drop.state == "ended":
+            return drop
+        for one in self._ledger.projects.all():
+            if (one.program, one.project) == (drop.program, drop.project):
+                drop = replace(drop, reason=one.reason, error_class=one.error_class)
+                return replace(drop, next_attempt_at=one.next_look_at, attempts=one.attempts)
+        return waiting(drop, read(self._ledger))

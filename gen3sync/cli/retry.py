@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +12,7 @@ from gen3sync.cli.courier import daemon_alive, order, own_rooms, wait_for
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.progress import Bar, progress
 from gen3sync.cli.rest import Rest
+from gen3sync.cli.words import again
 from gen3sync.clock import SystemClock
 from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import printable
@@ -50,11 +51,11 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
             rest = Rest(rooms.ledger, SystemClock(), timeout, only_look=True)
 
             def settled(drops: tuple[Drop, ...]) -> bool:
-                _tell(bar, drops)
+                _tell(bar, [rest.told(drop) for drop in drops])
                 return rest(drops)
 
             found = rooms.work(lambda: rooms.retry(tuple(files), erase=erase), settled)
-            drops = tuple(replace(drop, reason=rest.reason(drop)) for drop in found)
+            drops = tuple(rest.told(drop) for drop in found)
     if invocation.json:
         invocation.emit([asdict(drop) for drop in drops])
     elif not drops:
@@ -63,15 +64,9 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
         for drop in drops:
             label = str(drop.verdict or drop.state)
             why = f": {printable(drop.reason, 2000)}" if drop.reason else ""
-            again = f" Known at the latest {_clock(drop)}." if drop.error_class == "lost" else ""
-            invocation.say(f"{label.ljust(10)} {printable(drop.path)}{why}{again}")
+            invocation.say(f"{label.ljust(10)} {printable(drop.path)}{why}{again(drop)}")
     well = ("landed", "superseded", "withdrawn")
     return ExitCode.DEGRADED if any(drop.verdict not in well for drop in drops) else ExitCode.OK
-
-
-def _clock(drop: Drop) -> str:
-    at = drop.next_attempt_at
-    return at.astimezone().strftime("at %H:%M:%S") if at is not None else "when the horizon has passed"
 
 
 def _tell(bar: Bar, drops: Sequence[Drop]) -> None:
@@ -91,8 +86,8 @@ def _after(settings: Settings, ids: Sequence[int], timeout: float | None, bar: B
 
         def seen() -> tuple[Drop, ...] | None:
             drops = tuple(ledger.drops.get(id) for id in ids)
-            _tell(bar, drops)
+            _tell(bar, [rest.told(drop) for drop in drops])
             return drops if rest(drops) else None
 
         drops = wait_for(clock, seen, None)
-        return tuple(replace(drop, reason=rest.reason(drop)) for drop in drops)
+        return tuple(rest.told(drop) for drop in drops)

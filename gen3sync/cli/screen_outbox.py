@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from gen3sync.cli.layout import MARGIN, row, title
-from gen3sync.cli.words import count, fit, span, width
+from gen3sync.cli.layout import MARGIN, clock, row, title
+from gen3sync.cli.words import count, fit, sentence, span, times, width
 from gen3sync.names import printable
-from gen3sync.status import DropStatus, EndedStatus, OutboxStatus, RefusalStatus, Status, moment
+from gen3sync.status import (
+    DropStatus,
+    EndedStatus,
+    OutboxStatus,
+    ParkedStatus,
+    PauseStatus,
+    RefusalStatus,
+    Status,
+    moment,
+)
 
 MOST = 8
 """Things of one kind that a screen shows before it says how many more there are."""
@@ -25,13 +34,16 @@ def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
     for line in _sums(outbox, columns - 10):
         yield " " * 10 + fit(line, columns - 10)
     for parked in outbox.parked_projects[:MOST]:
-        yield from row("parked", printable(parked.project), printable(parked.reason, _LONGEST), columns)
+        yield from row("parked", printable(parked.project), _parked_words(parked, now), columns)
     yield from _more(len(outbox.parked_projects) - MOST, "parked project")
+    if outbox.pause is not None:
+        yield from row("waits", "for the commons", _pause_words(outbox.pause, now), columns)
     open_drops = sorted(outbox.open, key=lambda drop: _ORDER.index(drop.state) if drop.state in _ORDER else 9)
     for drop in open_drops[:MOST]:
         # What a person has to do stands at the end of the reason, so a parked drop's words are not cut.
         lines = None if drop.state == "parked" else 4
-        yield from row(drop.state, printable(drop.path), _drop_words(drop, now), columns, lines)
+        words = _drop_words(drop, now, paused=outbox.pause is not None and drop.reason == outbox.pause.reason)
+        yield from row(drop.state, printable(drop.path), words, columns, lines)
     yield from _more(outbox.open_total - MOST, "file")
     for ended in outbox.refused[:MOST]:
         yield from _refused(ended, now, columns)
@@ -62,7 +74,24 @@ def _more(number: int, what: str) -> Iterator[str]:
         yield f"  … and {count(number, 'more ' + what)}; `gen3sync status --json` lists them"
 
 
-def _drop_words(drop: DropStatus, now: datetime) -> str:
+def _parked_words(parked: ParkedStatus, now: datetime) -> str:
+    words = sentence(printable(parked.reason, _LONGEST))
+    if parked.next_look_at is None:
+        return words
+    left = (moment(parked.next_look_at) - now).total_seconds()
+    again = f"again in {span(left)}" if left > 0 else "again now"
+    return f"{words} Looked at {times(parked.attempts)}, {again}." if parked.attempts else words
+
+
+def _pause_words(pause: PauseStatus, now: datetime) -> str:
+    left = (moment(pause.next_attempt_at) - now).total_seconds()
+    again = f"again in {span(left)}" if left > 0 else "again now"
+    since = f" since {clock(pause.since, now)}"
+    return f"{printable(pause.reason, _LONGEST)} Asked {times(pause.attempts)}{since}, {again}."
+
+
+def _drop_words(drop: DropStatus, now: datetime, *, paused: bool = False) -> str:
+    """`paused`: it waits for the commons, which is told above, for all drops together."""
     words = []
     # Rows that wait for somebody move no further: what they wait for says more than how far they came.
     if drop.rows and drop.done is not None and (drop.done or not drop.reason):
@@ -70,13 +99,18 @@ def _drop_words(drop: DropStatus, now: datetime) -> str:
         words.append(f"{drop.done:,} of {drop.rows:,} rows{share}")
     if drop.left is not None:
         words.append(f"about {span(drop.left)} left")
+    if paused:
+        return "; ".join((*words, "waits for the commons"))
     if drop.reason:
         words.append(printable(drop.reason, _LONGEST))
     if drop.next_attempt_at:
         left = (moment(drop.next_attempt_at) - now).total_seconds()
         again = f"again in {span(left)}" if left > 0 else "again now"
+        looked = f"Looked at {times(drop.attempts)}, {again}." if drop.attempts else f"Looked at {again}."
+        if drop.error_class == "lost":
+            looked = f"Known at the latest in {span(left)}." if left > 0 else ""
         if words and words[-1].endswith("."):
-            words[-1] += f" Looked at {again}."
+            words[-1] += f" {looked}".rstrip()
         else:
             words.append(again)
     return "; ".join(words) or f"for {span((now - moment(drop.since)).total_seconds())}"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gen3sync.ledger import Drop
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -60,3 +64,20 @@ def sentence(text: str) -> str:
     """`text` with a capital first letter and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
+def again(drop: Drop, *, day: bool = False) -> str:
+    """How often a drop that waits was tried, and when it is next: a sentence with a space before it, or nothing. `day`:
+    with the date."""
+    if drop.state == "ended" or drop.next_attempt_at is None:
+        return ""
+    at = drop.next_attempt_at.astimezone().strftime("%Y-%m-%d %H:%M:%S" if day else "%H:%M:%S")
+    if drop.error_class == "lost":
+        looked = f" Looked for {times(drop.attempts)}." if drop.attempts else ""
+        return f"{looked} Known at the latest at {at}."
+    return f" Tried {times(drop.attempts)}, again at {at}." if drop.attempts else f" Tried again at {at}."
+
+
+def times(number: int) -> str:
+    """`once`, `3 times`."""
+    return "once" if number == 1 else f"{number:,} times"

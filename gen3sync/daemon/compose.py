@@ -170,7 +170,7 @@ class Rooms:
 
     def push(self, files: Mapping[Path, Any], settled: Callable[[tuple[Drop, ...]], bool]) -> tuple[Drop, ...]:
         """Submits files without a daemon: starts the outbox, and works until `settled` says so of their drops."""
-        self.outbox.start(watch=False)
+        self.outbox.start(watch=False, at_once=True)
         self._running = True
         ids = [self.outbox.push([file], project)[0].id for file, project in files.items()]
         return self._until(ids, settled)
@@ -184,7 +184,7 @@ class Rooms:
         self, wish: Callable[[], tuple[int, ...]], settled: Callable[[tuple[Drop, ...]], bool]
     ) -> tuple[Drop, ...]:
         """A wish without a daemon: starts the outbox, and works until `settled` says so of the drops concerned."""
-        self.outbox.start(watch=False)
+        self.outbox.start(watch=False, at_once=True)
         self._running = True
         return self._until(wish(), settled)
 

@@ -14,6 +14,8 @@ from gen3sync.daemon.recall import Recall
 from gen3sync.inbox.state import InboxStatus as InboxState
 from gen3sync.inbox.state import MirrorState
 from gen3sync.ledger import Drop, DropState
+from gen3sync.ledger.pause import Pause, waiting
+from gen3sync.ledger.pause import read as read_pause
 from gen3sync.status import (
     CommonsStatus,
     DaemonState,
@@ -27,6 +29,7 @@ from gen3sync.status import (
     NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    PauseStatus,
     RefusalStatus,
     Status,
     Writer,
@@ -104,8 +107,10 @@ def gather(ledger: Ledger, live: Live, now: datetime, recall: Recall | None = No
 
 def _outbox(ledger: Ledger, live: Live, drops: tuple[Drop, ...], recall: Recall, elapsed: float) -> OutboxStatus:
     recall.forget_paces(set(live.progress))
+    pause, projects = read_pause(ledger), ledger.projects.all()
+    parked = {(one.program, one.project) for one in projects}
     shown = [
-        _open(drop, live.progress.get(drop.id), recall, elapsed)
+        _open(waiting(drop, pause, parked), live.progress.get(drop.id), recall, elapsed)
         # Those on their way before those that wait: the hundred oldest may all be parked.
         for drop in sorted(drops, key=lambda drop: (drop.id not in live.progress, drop.id))[:_OPEN]
     ]
@@ -121,11 +126,26 @@ def _outbox(ledger: Ledger, live: Live, drops: tuple[Drop, ...], recall: Recall,
         today=recall.today,
         refused=tuple(_ended(drop, recall) for drop in recall.refused),
         parked_projects=tuple(
-            ParkedStatus(f"{p.program}/{p.project}", p.reason, _iso(p.since), _iso_or_none(p.next_look_at))
-            for p in ledger.projects.all()
+            ParkedStatus(
+                f"{p.program}/{p.project}",
+                p.reason,
+                _iso(p.since),
+                _iso_or_none(p.next_look_at),
+                p.error_class,
+                p.attempts,
+            )
+            for p in projects
         ),
+        pause=_pause(pause),
         watch=live.watch,
     )
+
+
+def _pause(pause: Pause | None) -> PauseStatus | None:
+    if pause is None:
+        return None
+    since, until = _iso(pause.since), _iso(pause.until)
+    return PauseStatus(pause.told, pause.error_class, since, pause.attempts, until)
 
 
 def _open(drop: Drop, progress: Progress | None, recall: Recall, elapsed: float) -> DropStatus:
@@ -138,6 +158,7 @@ def _open(drop: Drop, progress: Progress | None, recall: Recall, elapsed: float)
         state=str(drop.state),
         since=_iso(drop.arrived_at),
         reason=drop.reason,
+        error_class=drop.error_class,
         attempts=drop.attempts,
         next_attempt_at=_iso_or_none(drop.next_attempt_at),
         rows=progress.rows if progress else None,

@@ -88,5 +88,10 @@ def first(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (first,)
+def second(connection: Connection) -> None:
+    """How often a parked project was looked at in vain."""
+    connection.exec_driver_sql("ALTER TABLE parked_projects ADD COLUMN attempts INTEGER DEFAULT 1 NOT NULL")
+
+
+MIGRATIONS: tuple[Migration, ...] = (first, second)
 """Version n of the schema is what the first n of these make."""

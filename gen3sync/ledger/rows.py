@@ -269,7 +269,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ParkedProject:
-    """A project nothing is sent to until somebody or something outside changes."""
+    """A project nothing is sent to until somebody or something outside changes. It stays one while it is looked at
+    again (`next_look_at` is None then), until that found it open; `attempts` counts what was in vain."""
 
     program: str
     project: str
@@ -277,6 +278,7 @@ class ParkedProject:
     error_class: str
     since: datetime
     next_look_at: datetime | None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

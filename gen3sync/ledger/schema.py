@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 from gen3sync.ledger import rows
@@ -205,6 +206,7 @@ parked_projects = Table(
     Column("error_class", Text, nullable=False),
     Column("since", Moment, nullable=False),
     Column("next_look_at", Moment),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
 )
 
 # One row a version this file has had, the newest being what it is now.

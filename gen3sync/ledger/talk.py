@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gen3sync.ledger.groups import Group, as_row, known
@@ -112,26 +112,36 @@ class Projects(Group):
     """Parked projects."""
 
     def park(self, project: Project, reason: str, error_class: str, next_look_at: datetime | None) -> ParkedProject:
-        """Parks a project, or renews why; `since` stays that of the first time."""
+        """Parks a project, or renews why: that is one more look in vain, and `since` stays that of the first time."""
         fresh = {"reason": reason, "error_class": error_class, "next_look_at": next_look_at}
         key = {"program": project.program, "project": project.code}
-        statement = upsert(parked_projects).values(**key, **fresh, since=self._clock.now())
-        statement = statement.on_conflict_do_update(index_elements=list(parked_projects.primary_key), set_=fresh)
+        statement = upsert(parked_projects).values(**key, **fresh, since=self._clock.now(), attempts=1)
+        again = fresh | {"attempts": parked_projects.c.attempts + 1}
+        statement = statement.on_conflict_do_update(index_elements=list(parked_projects.primary_key), set_=again)
         with self._database.writing() as connection:
             made = connection.execute(statement.returning(*parked_projects.c))
             return as_row(ParkedProject, made.mappings().one())
 
+    def look(self, project: Project) -> bool:
+        """It is looked at again now; what that finds is told by `park` or `release`. Whether it was parked."""
+        with self._database.writing() as connection:
+            statement = update(parked_projects).where(_of(project)).values(next_look_at=None)
+            return connection.execute(statement).rowcount > 0
+
     def release(self, project: Project) -> bool:
         """Whether it was parked."""
-        mine = (parked_projects.c.program == project.program) & (parked_projects.c.project == project.code)
         with self._database.writing() as connection:
-            return connection.execute(delete(parked_projects).where(mine)).rowcount > 0
+            return connection.execute(delete(parked_projects).where(_of(project))).rowcount > 0
 
     def all(self) -> tuple[ParkedProject, ...]:
         """By program and project."""
         query = select(parked_projects).order_by(parked_projects.c.program, parked_projects.c.project)
         with self._database.reading() as connection:
             return tuple(as_row(ParkedProject, row) for row in connection.execute(query).mappings())
+
+
+def _of(project: Project) -> ColumnElement[bool]:
+    return (parked_projects.c.program == project.program) & (parked_projects.c.project == project.code)
 
 
 class Notes(Group):

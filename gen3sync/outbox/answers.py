@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gen3sync.commons.replies import Broken, BrokenCause, Busy, Landed, Refused, Unauthorised
+from gen3sync.commons.replies import Broken, Landed, Refused
 from gen3sync.commons.rights import WRITE, lacks
 from gen3sync.ledger.rows import EventLevel, RequestState
 from gen3sync.names import printable
@@ -29,6 +29,8 @@ from gen3sync.outbox.wording import told
 from gen3sync.outbox.work import Brake, LostAlone, Work
 
 _FAILED = 500
+_TAKEN = (Step.PROVE, Step.SORT, Step.AGAIN, Step.HALVE)
+"""The commons has looked at the rows: the project is open, and the key may write to it."""
 _Why = Mapping[int, tuple[Reason, ...]]
 """Why rows were refused, in words for people, by row id."""
 
@@ -45,9 +47,10 @@ class Consequences:
         """Everything that the answer to a request asks for, for each drop's part of it; may be asked for again when
         something of it cannot be written down. True when the rows landed and are to be proven."""
         first = answers[0]
-        self._hear(first)
         self._learn(first, sum(len(answer.parcel.rows) for answer in answers))
         self.lane.rooms.failpoint("send: answered")
+        if first.outcome.step in _TAKEN:
+            self.lane.project_open()
         works = [self.lane.works[answer.parcel.drop_id] for answer in answers]
         why = [_why(work, answer) for work, answer in zip(works, answers, strict=True)]
         if first.parcel.dry_run:
@@ -77,18 +80,6 @@ class Consequences:
                     self._back(work, answer)
         self.lane.rooms.failpoint("send: answer written")
         return first.outcome.step is Step.PROVE
-
-    def _hear(self, answer: Answer) -> None:
-        """Whether the commons answers at all."""
-        match answer.reply:
-            case Busy(message, _, retry_after):
-                self.lane.down(message, retry_after)
-            case Broken(cause=BrokenCause.CANCELLED):
-                pass  # gen3sync is stopping
-            case Broken() | Unauthorised():
-                self.lane.down(answer.reply.message)
-            case _:
-                self.lane.answered()
 
     def _learn(self, answer: Answer, rows: int) -> None:
         """From a request with so many rows in all."""

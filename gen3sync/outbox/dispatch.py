@@ -63,11 +63,16 @@ class Dispatcher:
             self.newest_transaction = newest if isinstance(newest, int) else None
         return self.newest_transaction
 
+    def ready(self, work: Work) -> bool:
+        """Whether there is something of the drop to be sent."""
+        # The first request decides whether there is a second.
+        return work.brake is not Brake.ON_TRIAL and bool(self.index.sendable(work.id, 1))
+
     def next_put(self, work: Work, others: Sequence[Work], dictionary: Dictionary, slots: int) -> Put | None:
         """The drop's next request, its rows marked as in flight; None when nothing of it is ready. `slots` requests may
         be sent now. What is left of it is filled with rows of `others` that can go along."""
-        if work.brake is Brake.ON_TRIAL:
-            return None  # the first request decides whether there is a second
+        if not self.ready(work):
+            return None
         dry_run = self._tries_first(work)
         while first := self.index.sendable(work.id, 1):
             node_type = dictionary.nodes[first[0].node]

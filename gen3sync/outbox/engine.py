@@ -27,10 +27,10 @@ from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import pause, snapshot, wishes
-from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.crew import PATIENCE, Crew, HelpingCrew
 from gen3sync.outbox.dry import Plan, plan_file
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
+from gen3sync.outbox.gate import CommonsGate
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.intake import Intake
 from gen3sync.outbox.lanes import Lanes, project_of
@@ -76,7 +76,7 @@ class Outbox:
             ledger,
             clock,
             chance,
-            CommonsGate(clock, chance, patience),
+            CommonsGate(clock, chance, patience, pause.keeper(ledger), commons=pause.address(client)),
             Crew(parallel, "send", clock, patience),
             HelpingCrew(parallel, "read", clock, patience),
             Crew(parallel, "prove", clock, patience),
@@ -90,6 +90,8 @@ class Outbox:
         )
         self._wake = threading.Event()
         self._lanes = Lanes(self._rooms, self._on_ended)
+        self._rooms.gate.listen(self._lanes.look)
+        self._resumed = False
         self._known: set[int] = set()
         self._ended: list[Drop] = []
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -106,8 +108,9 @@ class Outbox:
 
     # --- life
 
-    def start(self, *, watch: bool = True) -> None:
-        """Recovers what an earlier life left, watches, and works. Raises FolderError, LedgerError."""
+    def start(self, *, watch: bool = True, at_once: bool = False) -> None:
+        """Recovers what an earlier life left, watches, and works. `at_once`: somebody waits, so the commons is asked
+        whatever pause an earlier life was in. Raises FolderError, LedgerError."""
         settings = self._rooms.settings.outbox
         try:
             for folder in (settings.path, settings.sent, settings.rejected, self._rooms.state / snapshot.FOLDER):
@@ -115,9 +118,10 @@ class Outbox:
         except OSError as error:
             raise folder_error("The outbox's folders cannot be made", error) from error
         shutil.rmtree(self._lanes.folder, ignore_errors=True)
-        if watch:
-            pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)  # before any lane asks a question
+        if not self._resumed:  # before any lane asks a question
+            self._resume(own=not at_once, asked=not at_once)
         self._intake.recover()
+        self._lanes.release_idle()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
         if watch:
             self._watch.start()
@@ -201,7 +205,7 @@ class Outbox:
         first = len(self._ended)
         never = threading.Event()
         self._rooms.graphql.at_once()
-        pause.resume(self._rooms.gate, self._rooms.ledger, self._rooms.clock)
+        self._resume(own=False)  # a pass is an attempt
         self.start(watch=False)
         try:
             while not self._at_rest(wait_settled=wait_settled):
@@ -217,6 +221,10 @@ class Outbox:
         return OutboxStatus(len(self._intake.settling), watch.mode, watch.problem, self._lanes.progress(), graphql)
 
     # --- within
+
+    def _resume(self, *, own: bool = True, asked: bool = True) -> None:
+        self._resumed = True
+        pause.resume(self._rooms.gate, self._rooms.ledger, own=own, asked=asked)
 
     def _turn(self) -> None:
         self._wake.clear()

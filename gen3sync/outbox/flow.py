@@ -15,6 +15,7 @@ from functools import partial
 from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger.rows import DropState
 from gen3sync.outbox.answers import Consequences
+from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.model import RowState
 from gen3sync.outbox.proofs import MOST_ROWS, Evidence, act, gather, unproven
@@ -60,21 +61,25 @@ class Flow:
     def send(self, work: Work, others: Sequence[Work]) -> bool:
         """Sends the drop's next request, with what of the others can go along. False when nothing can be sent now."""
         lane = self.lane
-        if self.slots < 1 or not lane.rooms.gate.enter():
+        if self.slots < 1 or not lane.dispatcher.ready(work) or (ticket := lane.rooms.gate.enter()) is None:
             return False
-        if lane.rooms.gate.down is not None:
+        if ticket.probe:
             others = ()  # a probe is small
         going = [other for other in others if self._may_go(other)]
-        put = lane.dispatcher.next_put(work, going, lane.rooms.catalog.dictionary(), self.slots)
+        try:
+            put = lane.dispatcher.next_put(work, going, lane.rooms.catalog.dictionary(), self.slots)
+        except BaseException:
+            lane.rooms.gate.left(ticket)
+            raise
         if held := lane.dispatcher.elsewhere:
             lane.dispatcher.elsewhere = set()
             lane.rooms.ids.when_free(lane.project, held, partial(self.call, lane.release_followers))
         if put is None:
-            lane.rooms.gate.left()
+            lane.rooms.gate.left(ticket)
             return False
         self._flying += 1
-        future = lane.rooms.pool.submit(send, lane.rooms, put)
-        future.add_done_callback(lambda done: self.call(partial(self._answered, put, done)))
+        future = lane.rooms.pool.submit(send, lane.rooms, put, ticket)
+        future.add_done_callback(lambda done: self.call(partial(self._answered, put, ticket, done)))
         with lane.rooms.ledger.together():
             for parcel in put.parcels:
                 lane.put(lane.works[parcel.drop_id], DropState.SENDING)
@@ -90,25 +95,26 @@ class Flow:
             and not self.lane.index.counts(work.id)[RowState.GUARDED]
         )
 
-    def _answered(self, put: Put, done: Future[list[Answer]]) -> None:
+    def _answered(self, put: Put, ticket: Ticket, done: Future[list[Answer]]) -> None:
         self._flying -= 1
         if done.cancelled():
-            self._follow(unsent(put))
+            self._follow(unsent(put), ticket)
             return
         error = done.exception()
         if error is not None:
             for parcel in put.parcels:
                 fields = {"drop": parcel.drop_id, "project": str(self.lane.project)}
                 _log.error("a request went wrong in an unforeseen way", exc_info=error, extra=fields)
-            self._follow(unforeseen(put, error))
+            self._follow(unforeseen(put, error), ticket)
         else:
-            self._follow(done.result())
+            self._follow(done.result(), ticket)
 
-    def _follow(self, answers: list[Answer]) -> None:
+    def _follow(self, answers: list[Answer], ticket: Ticket) -> None:
+        self.lane.hears(ticket, answers[0].reply)
         try:
             landed = self._consequences.follow(answers)
         except (OSError, Gen3SyncError):
-            self.unfollowed.append(partial(self._follow, answers))
+            self.unfollowed.append(partial(self._follow, answers, ticket))
             raise
         quiet = False
         for answer in answers:
@@ -127,6 +133,8 @@ class Flow:
         lane = self.lane
         if not self.waiting or self._asking >= lane.rooms.settings.outbox.parallel or self._better_together():
             return False
+        if (ticket := lane.rooms.gate.enter()) is None:
+            return False
         node, rows = self.waiting[0].parcel.chunk.node, 0
         some: list[Answer] = []
         for answer in self.waiting:
@@ -138,8 +146,8 @@ class Flow:
         for answer in some:
             lane.works[answer.parcel.drop_id].proving += 1
         self._asking += 1
-        future = lane.rooms.provers.submit(self._gather, some)
-        future.add_done_callback(lambda done: self.call(partial(self._proven, some, done)))
+        future = lane.rooms.provers.submit(self._gather, some, ticket)
+        future.add_done_callback(lambda done: self.call(partial(self._proven, some, ticket, done)))
         return True
 
     def _better_together(self) -> bool:
@@ -152,21 +160,32 @@ class Flow:
             work.in_flight or (self.lane.index.counts(work.id)[RowState.READY] and not work.parked) for work in works
         )
 
-    def _gather(self, answers: list[Answer]) -> list[Evidence]:
+    def _gather(self, answers: list[Answer], ticket: Ticket) -> list[Evidence] | None:
+        """None: the commons went down before it was asked."""
         rooms, first = self.lane.rooms, answers[0].parcel
+        if not rooms.gate.holds(ticket):
+            return None
         with rooms.watched(f"proof {first.project} {first.drop_id}/{first.chunk.number}"):
             return gather(self.lane.lookup, answers, rooms.readers)
 
-    def _proven(self, answers: list[Answer], done: Future[list[Evidence]]) -> None:
+    def _proven(self, answers: list[Answer], ticket: Ticket, done: Future[list[Evidence] | None]) -> None:
         self._asking -= 1
         error = done.exception()
         if error is not None:
             for drop in dict.fromkeys(answer.parcel.drop_id for answer in answers):
                 fields = {"drop": drop, "project": str(self.lane.project)}
                 _log.error("a proof went wrong in an unforeseen way", exc_info=error, extra=fields)
-            self._act([unproven(answer, error) for answer in answers])
+            evidence: list[Evidence] | None = [unproven(answer, error) for answer in answers]
         else:
-            self._act(done.result())
+            evidence = done.result()
+        if evidence is None:
+            self.lane.rooms.gate.left(ticket)
+            self.waiting[:0] = answers
+            for answer in answers:
+                self.lane.works[answer.parcel.drop_id].proving -= 1
+            return
+        self.lane.hears(ticket, next((one.back.failure for one in evidence if one.back.failure is not None), None))
+        self._act(evidence)
 
     def _act(self, evidence: list[Evidence]) -> None:
         for number, one in enumerate(evidence):

@@ -22,7 +22,6 @@ from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.life import Worker
 from gen3sync.names import Project
-from gen3sync.outbox import pause
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.backoff import delay
 from gen3sync.outbox.dispatch import Dispatcher
@@ -69,15 +68,11 @@ class Lane:
         stock = Stock(scratch.with_suffix(".stock"))
         lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, rooms.graphql)
         sizes = Sizes(rooms.settings.outbox.target, rooms.settings.outbox.chunk_rows)
-        lost = LostRequests(rooms.clock)
-        for request in rooms.ledger.requests.unsettled(project):
-            lost.add(request, earlier=True)
+        lost = LostRequests(rooms.clock, rooms.rng)
         planner = Planner(index, lookup, rooms.failpoint, lost.keys())
         dispatcher = Dispatcher(rooms, index, project, sizes, planner.meanings)
         self._state = LaneState(rooms, project, index, lookup, planner, dispatcher, lost)
-        for parked in rooms.ledger.projects.all():
-            if Project(parked.program, parked.project) == project:
-                self._state.closed_until = parked.next_look_at or rooms.clock.now()
+        self._state.take_over()
         self._steps = Steps(self._state, Archive(rooms, index, project), self._call, on_ended)
         self._waits = Waits(self._state)
 
@@ -98,6 +93,10 @@ class Lane:
     def retry(self, drop_id: int | None, *, erase: bool = False) -> None:
         """Somebody asks to try at once; all drops when None."""
         self._call(partial(self._retry, drop_id, erase))
+
+    def look(self) -> None:
+        """Something may have become due sooner than was thought."""
+        self._call(lambda: None)
 
     def begin_stop(self) -> None:
         """Take no more work; finish what is in flight."""
@@ -192,6 +191,8 @@ class Lane:
         if self._waits.closed():
             return sum(self._steps.let_go(work) for work in list(self._state.works.values())) > 0 or moved
         self._fill()
+        if not self._state.works:
+            self._state.release_project()
         if self._steps.flow.prove():
             return True
         works = in_turn(self._state, reading=not self._read_last)
@@ -274,9 +275,7 @@ class Lane:
         state.lost.look_again()
         self._not_before = 0.0
         self._rooms.gate.knock()
-        pause.forget(self._rooms.ledger)
-        state.release_project()
-        state.lookup.forget()
+        state.look_at_project()
         for work in state.works.values():
             if drop_id is not None and work.id != drop_id:
                 continue

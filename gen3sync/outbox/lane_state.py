@@ -6,28 +6,33 @@ Touched by the lane's thread alone.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
-from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
+from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
 from gen3sync.commons.rights import READ, lacks
-from gen3sync.ledger.rows import DropState, EventLevel
+from gen3sync.ledger.rows import DropState, EventLevel, ParkedProject
 from gen3sync.names import Project, printable
-from gen3sync.outbox import pause
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.dispatch import Dispatcher
+from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.graphql import GraphqlDown
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.lookup import Lookup
-from gen3sync.outbox.lost import LostRequests
+from gen3sync.outbox.lost import LOST, LostRequests
 from gen3sync.outbox.model import RowState
+from gen3sync.outbox.pause import class_of
 from gen3sync.outbox.planning import Planner
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.work import Brake, Work
 
 _log = logging.getLogger("gen3sync.outbox")
 _TELL_AGAIN = 3600.0
+_TOLD_AFTER = 3
+"""Questions in vain after which history says so: one or two are a proxy's hiccup."""
+UNREADABLE = "unreadable"
+"""Why a project is parked, in one word: the key may not read it."""
 
 
 class _Fields(TypedDict, total=False):
@@ -49,8 +54,8 @@ class LaneState:
     dispatcher: Dispatcher
     lost: LostRequests
     works: dict[int, Work] = field(default_factory=dict)
-    closed_until: datetime | None = None
-    """The project is parked until then."""
+    parked: ParkedProject | None = None
+    """The project is parked: until `next_look_at`, or it is being looked at again."""
     plan_after: float = 0.0
     """Monotonic: GraphQL does not answer, and nothing is planned before then. All else goes on."""
     at: int | None = None
@@ -66,13 +71,26 @@ class LaneState:
         """Where something goes wrong, for the log."""
         return {"project": str(self.project)} if self.at is None else {"drop": self.at, "project": str(self.project)}
 
+    def take_over(self) -> None:
+        """What an earlier life left: requests without an answer, and a parked project, at which is looked when it said.
+        One that was just being looked at is looked at again."""
+        ledger = self.rooms.ledger
+        for request in ledger.requests.unsettled(self.project):
+            drop = ledger.drops.get(request.drop_id)
+            self.lost.take_over(request, drop.attempts if drop.error_class == LOST else 0)
+        self.planner.locked = self.lost.keys()
+        for parked in ledger.projects.all():
+            if Project(parked.program, parked.project) == self.project:
+                self.parked = replace(parked, next_look_at=parked.next_look_at or self.rooms.clock.now())
+
     # --- drops
 
     def put(self, work: Work, stands: DropState, **fields: Unpack[_Fields]) -> None:
         """Writes down how far a drop is; nothing where that is known already."""
         if work.drop.state is not stands or fields:
             if stands in (DropState.PLANNING, DropState.SENDING) and work.drop.reason:
-                fields = {"reason": "", "error_class": "", "next_attempt_at": None, **fields}
+                looks = 0 if work.drop.error_class == LOST else work.drop.attempts
+                fields = {"reason": "", "error_class": "", "next_attempt_at": None, "attempts": looks, **fields}
             work.drop = self.rooms.ledger.drops.update(work.id, state=stands, **fields)
 
     def park(self, work: Work, reason: str, error_class: str, look_again: float | None) -> None:
@@ -87,11 +105,13 @@ class LaneState:
             next_attempt_at=next_look,
             attempts=attempts,
         )
-        self.tell(work, EventLevel.WARNING, "parked", f"parked: {reason}")
-        self.rooms.observer.parked("drop", error_class)
+        if reason != work.parked_for:  # else it was told, and is so still
+            self.tell(work, EventLevel.WARNING, "parked", f"parked: {reason}")
+            self.rooms.observer.parked("drop", error_class)
 
-    def unpark(self, work: Work) -> None:
+    def unpark(self, work: Work, *, asked: bool = True) -> None:
         """Somebody asked, or it is time to look again."""
+        work.parked_for = "" if asked else work.drop.reason
         self.put(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
 
     def tell(self, work: Work, level: EventLevel, kind: str, text: str) -> None:
@@ -117,28 +137,56 @@ class LaneState:
 
     def park_project(self, reason: str, error_class: str) -> None:
         """Nothing more goes to this project until it was looked at again."""
-        first = self.closed_until is None
-        self.closed_until = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
-        self.rooms.ledger.projects.park(self.project, reason, error_class, self.closed_until)
-        if first:
+        before, again = self.parked, self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
+        self.parked = self.rooms.ledger.projects.park(self.project, reason, error_class, again)
+        if before is None or before.reason != reason:
             self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{self.project} is parked: {printable(reason)}")
             _log.warning("project parked: %s", printable(reason), extra={"project": str(self.project)})
             self.rooms.observer.parked("project", error_class)
 
-    def release_project(self) -> None:
-        """Look at it again."""
-        self.closed_until = None
-        self.rooms.ledger.projects.release(self.project)
+    def look_at_project(self) -> None:
+        """Look at it again: it stays parked in the eyes of others until that has found it open."""
+        if self.parked is not None:
+            self.rooms.ledger.projects.look(self.project)
+            self.parked = replace(self.parked, next_look_at=None)
         self.planner.forget_parents()
         self.lookup.forget()
 
-    def down(self, message: str, retry_after: float | None = None) -> None:
-        """The commons did not answer."""
-        down = self.rooms.gate.failed(message, retry_after)
-        if retry_after is not None:
-            pause.remember(self.rooms.ledger, self.rooms.clock, retry_after, printable(message, 500), down.attempts)
-        if down.attempts == 1:
-            _log.warning("the commons does not answer: %s", printable(message), extra={"project": str(self.project)})
+    def project_open(self, error_class: str = "") -> None:
+        """It takes what it is given. Where `error_class` is given: if it was parked for that."""
+        if self.parked is not None and error_class in ("", self.parked.error_class):
+            self.release_project()
+            self.rooms.ledger.events.add(EventLevel.INFO, "released", f"{self.project} takes files again")
+
+    def release_project(self) -> None:
+        """It is parked no longer; or nothing waits for it any more."""
+        if self.parked is not None:
+            self.rooms.ledger.projects.release(self.project)
+            self.parked = None
+
+    def hears(self, ticket: Ticket, reply: object) -> None:
+        """Whether the commons answers at all, from whatever came of a question or a request."""
+        match reply:
+            case GraphqlDown():
+                self.answered(ticket)  # the submission service did
+            case Broken(cause=BrokenCause.CANCELLED):
+                self.rooms.gate.left(ticket)  # gen3sync is stopping
+            case Busy() | Broken() | Unauthorised():
+                self.down(ticket, reply)
+            case _:
+                self.answered(ticket)
+
+    def down(self, ticket: Ticket, failure: Busy | Broken | Unauthorised) -> None:
+        """The commons did not answer, or asked to be left alone."""
+        asked = failure.retry_after if isinstance(failure, Busy) else None
+        message = printable(failure.message, 500)
+        pause = self.rooms.gate.failed(ticket, message, class_of(failure), asked)
+        if pause is None:
+            return
+        if pause.attempts == 1:
+            _log.warning("the commons does not answer: %s", message, extra={"project": str(self.project)})
+        if pause.attempts == _TOLD_AFTER:
+            self._tell_all(EventLevel.WARNING, f"submissions wait, for {pause.told[:1].lower()}{pause.told[1:]}")
 
     def stumbled(self, problem: str) -> None:
         """A step failed for a reason outside (a full disk, say) and is tried again: told now and then."""
@@ -148,30 +196,31 @@ class LaneState:
             text = printable(f"{self.project}: {problem}", 2000)
             self.rooms.ledger.events.add(EventLevel.ERROR, "stumbled", text, drop_id=self.at)
 
-    def answered(self) -> None:
+    def answered(self, ticket: Ticket) -> None:
         """The commons answered."""
-        if self.rooms.gate.ok():
-            pause.forget(self.rooms.ledger)
-            _log.info("the commons answers again")
+        if (ended := self.rooms.gate.ok(ticket)) is not None:
+            _log.info("the commons answers again", extra={"attempts": ended.attempts})
+            if ended.attempts >= _TOLD_AFTER:
+                self._tell_all(
+                    EventLevel.INFO, f"submissions go on: the commons answers, after {ended.attempts} attempts in vain"
+                )
 
-    def not_had(self, work: Work, failure: Refused | Failure) -> None:
+    def _tell_all(self, level: EventLevel, text: str) -> None:
+        self.rooms.ledger.events.add(level, "commons", printable(text, 1000))
+
+    def not_had(self, work: Work, failure: Refused | Failure, ticket: Ticket) -> None:
         """A question for a drop was not answered: later, or somebody has to do something."""
+        self.hears(ticket, failure)
         match failure:
             case GraphqlDown(wait=wait):
-                self.answered()
                 self.plan_after = self.rooms.clock.monotonic() + wait
                 self.put(work, DropState.PLANNING, reason=f"{printable(failure.message)} Waiting for it.")
-            case Busy(message, _, retry_after):
-                self.down(message, retry_after)
-            case Broken() | Unauthorised():
-                self.down(failure.message)
+            case Busy() | Broken() | Unauthorised():
+                pass  # the gate is closed, and the drop waits before it
             case Forbidden(message):
-                self.answered()
                 said = f"Nothing can be compared or proven: {lacks(self.rooms.client, self.project, READ, message)}"
-                self.park_project(said, "forbidden")
+                self.park_project(said, UNREADABLE)
             case Missing(message):
-                self.answered()
                 self.park(work, message, "missing", LOOK_AGAIN)
             case _:
-                self.answered()
                 self.park(work, failure.message, "question refused", LOOK_AGAIN)

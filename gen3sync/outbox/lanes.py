@@ -58,6 +58,18 @@ class Lanes:
                     if project_of(drop) == lane.project:
                         lane.retry(drop.id, erase=erase)
 
+    def release_idle(self) -> None:
+        """At a start: projects that were parked, and nothing waits for them any more."""
+        busy = {lane.project for lane in self._all()}
+        for parked in self._rooms.ledger.projects.all():
+            if (project := Project(parked.program, parked.project)) not in busy:
+                self._rooms.ledger.projects.release(project)
+
+    def look(self) -> None:
+        """What waited for the commons may go on."""
+        for lane in self._all():
+            lane.look()
+
     def progress(self) -> dict[int, tuple[int, int]]:
         """Rows done and rows in all, by drop."""
         found: dict[int, tuple[int, int]] = {}

@@ -6,6 +6,7 @@ are planned again, and what differs is sent. Also what a crash left in flight.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -13,10 +14,14 @@ from enum import Enum
 from gen3sync.clock import Clock
 from gen3sync.commons.replies import Transaction, TransactionState
 from gen3sync.ledger.rows import Request
+from gen3sync.outbox.backoff import delay
 
 _SHARED = "+"
 FIRST_LOOK = 0.5
 LONGEST_PAUSE = 30.0
+LOST = "lost"
+"""Why a drop waits, in one word: the answer to a request of it is missing."""
+_FEW = 4
 
 
 class Fate(Enum):
@@ -39,6 +44,9 @@ class LostRequest:
     earlier: bool = False
     """An earlier life sent it."""
     looks: int = 0
+    """How often it was looked for, also by earlier lives."""
+    looked: bool = False
+    """By this one."""
 
 
 def ledger_name(document_name: str, drop_id: int | None) -> str:
@@ -74,13 +82,20 @@ class LostRequests:
     """Those of one lane."""
 
     clock: Clock
+    rng: random.Random
     requests: list[LostRequest] = field(default_factory=list)
 
-    def add(self, request: Request, *, earlier: bool = False) -> None:
-        if any(one.request.id == request.id for one in self.requests):
-            return
+    def add(self, request: Request) -> None:
+        """One whose answer this life has missed."""
+        if not any(one.request.id == request.id for one in self.requests):
+            now = self.clock.monotonic()
+            self.requests.append(LostRequest(request, now + FIRST_LOOK, now))
+
+    def take_over(self, request: Request, looks: int) -> None:
+        """One of an earlier life, which has looked for it so often. It is looked for at once: that is one question,
+        and only while the commons answers. But the count goes on, and so does the pace."""
         now = self.clock.monotonic()
-        self.requests.append(LostRequest(request, now + FIRST_LOOK, now, earlier))
+        self.requests.append(LostRequest(request, now + FIRST_LOOK, now, earlier=True, looks=looks))
 
     def age(self, one: LostRequest) -> timedelta:
         """How long nothing was heard of it. The wall clock is asked only about what an earlier life sent: setting the
@@ -94,9 +109,11 @@ class LostRequests:
 
     def looked(self, one: LostRequest) -> None:
         """It was looked for and is still unknown; so are the parts of other drops in it."""
+        looks = max(part.looks for part in self.parts(one)) + 1
+        wait = delay(looks, self.rng, first=2 * FIRST_LOOK, longest=LONGEST_PAUSE, least=FIRST_LOOK)
         for part in self.parts(one):
-            part.looks += 1
-            part.next_look = self.clock.monotonic() + min(LONGEST_PAUSE, FIRST_LOOK * 2**part.looks)
+            part.looks, part.looked = looks, True
+            part.next_look = self.clock.monotonic() + wait
 
     def parts(self, one: LostRequest) -> list[LostRequest]:
         """The parts of all drops in the same request."""
@@ -123,7 +140,7 @@ class LostRequests:
 
     def soon(self) -> bool:
         """Whether one of them was looked for only a few times yet, so that waiting a moment may settle it."""
-        return any(one.looks < 4 for one in self.requests)
+        return any(one.looks < _FEW or not one.looked for one in self.requests)
 
     def keys(self) -> dict[str, int]:
         """What is locked (`IndexedRow.locks`) and the drop that holds each."""

@@ -1,56 +1,63 @@
-"""How long the commons asked to be left alone, remembered over restarts: a new life must not begin by asking again.
-
-Only what a commons asks for itself (429, 503 with Retry-After) is kept. One that is merely down may be well again by
-the time somebody starts gen3sync; the gate's one probe finds out.
-"""
+"""The outbox's hand on the ledger's note of the pause (`ledger/pause.py`): a full disk keeps nobody from working."""
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable
 
-from gen3sync.clock import Clock
-from gen3sync.errors import LedgerError
+from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Unauthorised
+from gen3sync.errors import Gen3SyncError, LedgerError
 from gen3sync.ledger import Ledger
-from gen3sync.outbox.backoff import CommonsGate
+from gen3sync.ledger.pause import Pause, read, write
+from gen3sync.outbox.gate import CommonsGate
 
 _log = logging.getLogger("gen3sync.outbox")
-NOTE = "outbox: the commons asked for a pause"
-"""Where in the ledger's notes it stands."""
-WORTH = 5.0
-"""Seconds from which on a pause is remembered."""
+
+UNREACHABLE, BUSY, UNAUTHORISED, BROKEN = "unreachable", "busy", "unauthorised", "broken"
+_FAR = (BrokenCause.RESOLVE, BrokenCause.CONNECT, BrokenCause.TLS, BrokenCause.REDIRECT)
 
 
-def remember(ledger: Ledger, clock: Clock, seconds: float, reason: str, attempts: int) -> None:
-    """The commons asked for so long a pause."""
-    if seconds < WORTH:
-        return
-    until = clock.now() + timedelta(seconds=seconds)
+def class_of(failure: Failure) -> str:
+    """What kind of trouble the commons is in, in one word."""
+    match failure:
+        case Busy():
+            return BUSY
+        case Unauthorised() | Broken(cause=BrokenCause.CREDENTIALS):
+            return UNAUTHORISED
+        case Broken(cause=cause) if cause in _FAR:
+            return UNREACHABLE
+        case _:
+            return BROKEN
+
+
+def keeper(ledger: Ledger) -> Callable[[Pause | None], None]:
+    """What the gate remembers its pauses with."""
+
+    def keep(pause: Pause | None) -> None:
+        try:
+            write(ledger, pause)
+        except LedgerError as error:
+            _log.warning("how long the commons is left alone cannot be written down: %s", error.what)
+
+    return keep
+
+
+def address(client: CommonsClient) -> str:
+    """Which commons a pause concerns; a life that is configured for another one is not bound by it."""
     try:
-        ledger.notes.set(NOTE, {"until": until.isoformat(), "seconds": seconds, "reason": reason, "attempts": attempts})
-    except LedgerError as error:
-        _log.warning("a pause that the commons asked for cannot be written down: %s", error.what)
+        return client.url
+    except Gen3SyncError:
+        return ""
 
 
-def forget(ledger: Ledger) -> None:
-    """It answered, or somebody wants it to be asked at once."""
-    try:
-        ledger.notes.forget(NOTE)
-    except LedgerError as error:
-        _log.warning("a pause that is over cannot be struck: %s", error.what)
+def resume(gate: CommonsGate, ledger: Ledger, *, own: bool = True, asked: bool = True) -> None:
+    """At a start: goes on with what is left of an earlier life's pause, and with its count. Where not `own`, a pause of
+    our own making is over at once, and where not `asked`, one that the commons asked for: somebody waits.
 
-
-def resume(gate: CommonsGate, ledger: Ledger, clock: Clock) -> None:
-    """At a start: keeps what is left of the pause, never more than was asked for however the clock was set."""
-    noted: Any = ledger.notes.get(NOTE)
-    match noted:
-        case {
-            "until": str(until),
-            "seconds": int() | float() as seconds,
-            "reason": str(reason),
-            "attempts": int(tries),
-        }:
-            left = min((datetime.fromisoformat(until) - clock.now()).total_seconds(), seconds)
-            if left > 0:
-                gate.keep_closed(reason, tries, left)
+    A bad key is looked at at once: whoever starts gen3sync may just have laid down a good one.
+    """
+    pause = read(ledger)
+    if pause is not None:
+        mended = pause.error_class == UNAUTHORISED and not pause.asked
+        gate.resume(pause, at_once=mended or not (asked if pause.asked else own))

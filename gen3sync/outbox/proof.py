@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gen3sync.commons.replies import TransactionState
+from gen3sync.commons.replies import Failure, TransactionState
 from gen3sync.outbox.model import IndexedRow, Json
 
 
@@ -50,6 +50,8 @@ class Readback:
     """Why something could not be read."""
     retry: bool = False
     """It may be readable later (the commons is down), as against never (no permission)."""
+    failure: Failure | None = None
+    """What then came instead of the records."""
 
 
 @dataclass(frozen=True, slots=True)

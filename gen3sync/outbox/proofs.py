@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
-from gen3sync.commons.replies import Failure, Landed, Refused, TransactionState
+from gen3sync.commons.replies import Broken, BrokenCause, Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox.journal import Refusal
@@ -59,7 +59,8 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
         if blind:
             back = Readback(None, None, problem=lookup.why)
         elif isinstance(records, Refused | Failure):
-            back = Readback(state, None, problem=records.message, retry=may_pass(records))
+            failure = None if isinstance(records, Refused) else records
+            back = Readback(state, None, problem=records.message, retry=may_pass(records), failure=failure)
         else:
             said = problem or ("" if state is not None else "the transaction is not in the commons' log")
             back = Readback(state, records, problem=said, retry=retry)
@@ -77,7 +78,7 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
 def unproven(answer: Answer, error: BaseException) -> Evidence:
     """Reading back went wrong in a way that nobody thought of."""
     said = f"something unforeseen went wrong while reading back ({type(error).__name__})"
-    back = Readback(None, None, problem=said, retry=True)
+    back = Readback(None, None, problem=said, retry=True, failure=Broken(said, BrokenCause.RESET))
     return Evidence(answer, back, prove(answer.parcel.rows, back, {}))
 
 
@@ -92,7 +93,6 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         # ever: what it never lets be read is accepted, unverified.
         work.unread += 1
         lane.index.move(rows, RowState.NEW)
-        lane.down(back.problem)
         return
     work.proofs[proven.proof] += len(rows)
     if proven.proof is not Proof.FULL and not work.proof_problem:

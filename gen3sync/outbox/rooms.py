@@ -20,9 +20,9 @@ from gen3sync.ledger import Drop, Ledger
 from gen3sync.life import Workers, unwatched
 from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
-from gen3sync.outbox.backoff import CommonsGate
 from gen3sync.outbox.crew import Crew
 from gen3sync.outbox.failpoint import FailPoint
+from gen3sync.outbox.gate import CommonsGate
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.idlocks import IdLocks
 from gen3sync.outbox.left import Left

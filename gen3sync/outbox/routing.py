@@ -74,7 +74,8 @@ class Routing:
                     continue
                 later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
                 reason = f"{found.what} {found.remedy}"
-                self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=reason)
+                looks = self.rooms.ledger.drops.get(drop.id).attempts + 1
+                self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=reason, attempts=looks)
                 continue
             if self._overtaken(drop, found.project):
                 if told:
@@ -129,7 +130,7 @@ class Routing:
         if said.error_class != _LATE:
             self.rooms.ledger.events.add(EventLevel.WARNING, "parked", f"{name}: parked: {reason}", drop_id=drop.id)
         later = now + timedelta(seconds=LOOK_AGAIN)
-        drops.update(drop.id, reason=reason, error_class=_LATE, next_attempt_at=later)
+        drops.update(drop.id, reason=reason, error_class=_LATE, next_attempt_at=later, attempts=said.attempts + 1)
 
     def end(self, drop: Drop, why: str, verdict: Verdict = Verdict.SUPERSEDED) -> bool:
         """Ends a drop without a way. Nothing of it was ever sent; its content is kept all the same."""

@@ -15,6 +15,7 @@ from gen3sync.commons.replies import (
     SubmitReply,
 )
 from gen3sync.names import Project
+from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import ChunkRecord
 from gen3sync.outbox.model import IndexedRow
 from gen3sync.outbox.outcome import Outcome, judge, part_of
@@ -71,8 +72,10 @@ class Answer:
     seconds: float
 
 
-def send(rooms: Rooms, put: Put) -> list[Answer]:
+def send(rooms: Rooms, put: Put, ticket: Ticket) -> list[Answer]:
     """Sends, and retries at once what certainly did nothing. An answer for each parcel."""
+    if not rooms.gate.holds(ticket):  # while it stood in line the commons went down, or asked to be left alone
+        return answers(put, Broken("Held back: the commons did not answer another request.", BrokenCause.CONNECT), 0.0)
     started = rooms.clock.monotonic()
     first = put.first
     with rooms.watched(f"request {first.project} {first.drop_id}/{first.chunk.number}"):

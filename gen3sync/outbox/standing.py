@@ -13,6 +13,7 @@ from gen3sync.names import printable
 from gen3sync.outbox import receipt
 from gen3sync.outbox.dispatch import ELSEWHERE
 from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.lost import LOST
 from gen3sync.outbox.missing import WAITING
 from gen3sync.outbox.model import RowState, rows_said
 from gen3sync.outbox.planning import BEHIND, SAME_ID
@@ -81,7 +82,8 @@ def _tell_lost(lane: LaneState, work: Work, number: int) -> None:
         "looked at again and again, and in the end the values tell."
     )
     known_at = rooms.clock.now() + timedelta(seconds=left)
-    lane.put(work, DropState.WAITING, reason=reason, error_class="lost", next_attempt_at=known_at)
+    looks = max((one.looks for one in lane.lost.of_drop(work.id)), default=0)
+    lane.put(work, DropState.WAITING, reason=reason, error_class=LOST, next_attempt_at=known_at, attempts=looks)
 
 
 def _rows_wait(number: int) -> str:

@@ -10,14 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from gen3sync.commons.replies import Failure, Refused
+from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Unauthorised
 from gen3sync.config import OnInvalid
+from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
 from gen3sync.outbox.afterwards import ask_states
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.flow import Flow
-from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.gate import Ticket
+from gen3sync.outbox.lane_state import UNREADABLE, LaneState
 from gen3sync.outbox.model import Reason, RowState, rows_said
 from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, read_some
@@ -25,6 +27,7 @@ from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.standing import tell_wait
 from gen3sync.outbox.work import Brake, Stage, Work
+from gen3sync.records.dictionary import Dictionary
 
 _AT_ONCE = 50
 """Drops that are archived side by side."""
@@ -63,7 +66,8 @@ class Steps:
             lane.index.forget(work.id)
             work.stage = Stage.ARCHIVE
         else:
-            dictionary = lane.rooms.catalog.dictionary()
+            if (dictionary := self._dictionary()) is None:
+                return False
             moved = read_some(lane.rooms, lane.index, work, lane.project, dictionary, partial(self.call, _nothing))
             if work.stage is Stage.WORK:
                 self._own_lost(work)
@@ -75,6 +79,24 @@ class Steps:
             if lane.planner.unread.pop(work.id, None) is not None:
                 lane.release_followers()
         return moved
+
+    def _dictionary(self) -> Dictionary | None:
+        """None: it was never had, and the commons does not answer. To ask for it is a question like any other."""
+        lane, catalog = self.lane, self.lane.rooms.catalog
+        if catalog.knows_dictionary():
+            return catalog.dictionary()
+        if (ticket := lane.rooms.gate.enter()) is None:
+            return None
+        with ticket:
+            try:
+                return catalog.dictionary(at_once=ticket.probe)
+            except Gen3SyncError:
+                failure = catalog.no_dictionary()
+                if not isinstance(failure, Broken | Busy | Unauthorised):
+                    raise
+                return None
+            finally:
+                lane.hears(ticket, catalog.no_dictionary())
 
     def _own_lost(self, work: Work) -> None:
         """Rows that an earlier life sent and heard no answer to: they may have landed, so the drop waits for them."""
@@ -124,12 +146,17 @@ class Steps:
 
     def _plan(self, work: Work, others: Sequence[Work]) -> bool:
         lane = self.lane
-        if lane.rooms.clock.monotonic() < lane.plan_after or not lane.rooms.gate.enter():
+        if lane.rooms.clock.monotonic() < lane.plan_after or (ticket := lane.rooms.gate.enter()) is None:
             return False
+        with ticket:
+            return self._plan_some(work, others, ticket)
+
+    def _plan_some(self, work: Work, others: Sequence[Work], ticket: Ticket) -> bool:
+        lane = self.lane
         lane.put(work, DropState.PLANNING)
         sight = self._sight(work)
         if isinstance(sight, Refused | Failure):
-            lane.not_had(work, sight)
+            lane.not_had(work, sight, ticket)
             return False
         lane.dispatcher.ask_newest(lane.lookup)
         outbox = lane.rooms.settings.outbox
@@ -147,9 +174,10 @@ class Steps:
         ]
         done = lane.planner.plan_some([work, *with_it], lane.rooms.catalog.dictionary(), rules)
         if isinstance(done, Refused | Failure):
-            lane.not_had(work, done)
+            lane.not_had(work, done, ticket)
             return False
-        lane.answered()
+        lane.answered(ticket)
+        lane.project_open(UNREADABLE)
         if not lane.index.counts(work.id)[RowState.NEW]:
             lane.rooms.failpoint("plan: done")
         return True

@@ -12,10 +12,10 @@ from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction
 from gen3sync.ledger.rows import RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
-from gen3sync.outbox.graphql import GraphqlDown
+from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lost import Fate, LostRequest, fate, sent_name
+from gen3sync.outbox.lost import LOST, Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.missing import SAID, WAITING, in_doubt
 from gen3sync.outbox.model import Reason, RowState
 from gen3sync.outbox.reading import detail_of
@@ -39,13 +39,13 @@ class Waits:
     def closed(self) -> bool:
         """Whether the project is parked and not due to be looked at; looks again at parked drops."""
         lane, now = self.lane, self.lane.rooms.clock.now()
-        if lane.closed_until is not None:
-            if now < lane.closed_until:
+        if lane.parked is not None and lane.parked.next_look_at is not None:
+            if now < lane.parked.next_look_at:
                 return True
-            lane.release_project()
+            lane.look_at_project()
         for work in lane.works.values():
             if work.parked and work.drop.next_attempt_at is not None and work.drop.next_attempt_at <= now:
-                lane.unpark(work)
+                lane.unpark(work, asked=False)
         return False
 
     # --- parents
@@ -105,8 +105,13 @@ class Waits:
         """Looks for the request whose look is due. True when its fate is known now."""
         lane = self.lane
         one = lane.lost.due()
-        if one is None or not lane.rooms.gate.enter():
+        if one is None or (ticket := lane.rooms.gate.enter()) is None:
             return False
+        with ticket:
+            return self._look_for(one, ticket)
+
+    def _look_for(self, one: LostRequest, ticket: Ticket) -> bool:
+        lane = self.lane
         entry: Transaction | None = None
         sight = lane.lookup.sight()
         found = (
@@ -116,26 +121,28 @@ class Waits:
         )
         if isinstance(found, Transaction):
             entry = found
-        if isinstance(found, GraphqlDown):
-            lane.lost.looked(one)
-            lane.answered()
-            return False
-        if isinstance(found, Broken | Busy | Unauthorised):
-            lane.lost.looked(one)
-            lane.down(found.message)
-            return False
-        lane.answered()
-        if isinstance(sight, Refused | Failure):
-            lane.lost.looked(one)
+        lane.hears(ticket, found)
+        if isinstance(found, Broken | Busy | Unauthorised) or isinstance(sight, Refused | Failure):
+            self._looked(one)
             return False
         known = fate(entry, lane.lost.age(one), lane.rooms.settings.commons.horizon)
         if known is Fate.UNKNOWN:
-            lane.lost.looked(one)
+            self._looked(one)
             return False
         for part in lane.lost.parts(one):
             self._settle(part, known, entry)
         lane.release_followers()
         return True
+
+    def _looked(self, one: LostRequest) -> None:
+        """In vain: counted, also for the next life."""
+        lane = self.lane
+        lane.lost.looked(one)
+        with lane.rooms.ledger.together():
+            for part in lane.lost.parts(one):
+                work = lane.works.get(part.request.drop_id)
+                if work is not None and work.drop.error_class == LOST:
+                    lane.put(work, work.drop.state, attempts=part.looks)
 
     def _settle(self, one: LostRequest, known: Fate, entry: Transaction | None) -> None:
         lane, request = self.lane, one.request

@@ -72,6 +72,7 @@ class Withdrawing:
         idly = drop.state is DropState.WAITING and drop.error_class in (FOR_PARENTS, BEHIND_OTHERS)
         if drop.state is DropState.PARKED or idly:
             return True
-        parked = {Project(one.program, one.project) for one in self.rooms.ledger.projects.all()}
+        projects = self.rooms.ledger.projects.all()
+        parked = {Project(one.program, one.project) for one in projects if one.next_look_at is not None}
         idle = drop.state is not DropState.ENDED
         return idle and Project(drop.program or "", drop.project or "") in parked

@@ -103,6 +103,8 @@ class Work:
     """By what is equal in reasons: the first of each that the commons gave, with its own words."""
     compared: int = 0
     """Rows that were sent in an earlier life, or in a request whose answer was lost, and found stored by comparing."""
+    parked_for: str = ""
+    """Why it was parked before it was looked at again."""
     withdrawn: str = ""
     """Why nothing more of it is sent: somebody took it back."""
 

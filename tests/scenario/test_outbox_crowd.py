@@ -125,10 +125,10 @@ def test_two_files_that_name_one_record_go_one_after_the_other(bench: Bench) -> 
 def test_an_unforeseen_error_while_sending_is_a_lost_answer(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     real, left = send.send, [1]
 
-    def broken(rooms: object, put: object) -> object:
+    def broken(rooms: object, put: object, ticket: object) -> object:
         if left.pop() if left else False:
             raise TypeError("nobody thought of this")
-        return real(rooms, put)  # type: ignore[arg-type]
+        return real(rooms, put, ticket)  # type: ignore[arg-type]
 
     monkeypatch.setattr(flow, "send", broken)
     short_horizon(bench)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gen3sync.ledger import Verdict
-from gen3sync.outbox import pause
+from gen3sync.ledger import Verdict, pause
 from gen3sync.sandbox import Kind, Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
@@ -126,7 +125,7 @@ def test_429_for_an_hour_outlives_a_restart(story: Story) -> None:
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
         days.until(lambda: story.puts(), "an upload", pace=0.2)
-        days.until(lambda: days.ledger.notes.get(pause.NOTE), "the pause written down", pace=0)
+        days.until(lambda: pause.read(days.ledger), "the pause written down", pace=0)
     with story.running() as days:
         [drop] = days.ended(pace=60)
     assert drop.verdict is Verdict.LANDED

@@ -1,0 +1,92 @@
+"""How long the commons is left alone, since it does not answer or asked for it: one fact about the commons, kept once.
+
+The outbox writes it, one note each time the commons was asked in vain, however many drops wait: ten thousand of them
+would be ten thousand rows written at each try, and as many to be put right when it answers. What is shown of a drop
+that waits for nothing else is made of the note when it is shown (`waiting`). Imports no SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from gen3sync.ledger.rows import Drop, DropState
+
+NOTE = "outbox: the commons is left alone"
+"""Where in the ledger's notes it stands."""
+_AT_WORK = (DropState.WAITING, DropState.PLANNING, DropState.SENDING, DropState.VERIFYING)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """See the module. `seconds` is how long the pause was meant to be when it began, `attempts` how often the commons
+    was asked in vain, `asked` that it asked for the pause itself (Retry-After)."""
+
+    commons: str
+    reason: str
+    error_class: str
+    attempts: int
+    since: datetime
+    until: datetime
+    seconds: float
+    asked: bool = False
+
+    @property
+    def told(self) -> str:
+        """Why drops wait, as a sentence."""
+        what = "asked to be left alone for a while" if self.asked else "does not answer"
+        said = f"The commons {what}: {self.reason}".rstrip(": ")
+        return said if said.endswith(".") else f"{said}."
+
+
+class _Notes(Protocol):
+    def get(self, key: str, default: Any = None) -> Any: ...
+
+    def set(self, key: str, value: Any) -> None: ...
+
+    def forget(self, key: str) -> bool: ...
+
+
+class _Ledger(Protocol):
+    @property
+    def notes(self) -> _Notes: ...
+
+
+def write(ledger: _Ledger, pause: Pause | None) -> None:
+    """Remembers a pause, or that there is none. Raises LedgerError."""
+    if pause is None:
+        ledger.notes.forget(NOTE)
+        return
+    times = {"since": pause.since.isoformat(), "until": pause.until.isoformat()}
+    ledger.notes.set(NOTE, asdict(pause) | times)
+
+
+def read(ledger: _Ledger) -> Pause | None:
+    """The pause at this moment. What cannot be understood is none. Raises LedgerError."""
+    noted = ledger.notes.get(NOTE)
+    if not isinstance(noted, dict):
+        return None
+    try:
+        times = {name: datetime.fromisoformat(noted[name]) for name in ("since", "until")}
+        pause = Pause(**(noted | times))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return pause if all(at.tzinfo is not None for at in (pause.since, pause.until)) else None
+
+
+def waiting(drop: Drop, pause: Pause | None, parked: Collection[tuple[str | None, str | None]] = ()) -> Drop:
+    """The drop as it is to be shown: one that waits for the commons alone says why, how often that was asked and when
+    it is asked again. `parked` are programs and codes of parked projects, whose drops wait for these."""
+    if pause is None or drop.reason or drop.state not in _AT_WORK or drop.program is None:
+        return drop
+    if (drop.program, drop.project) in parked:
+        return drop
+    return replace(
+        drop,
+        reason=pause.told,
+        error_class=pause.error_class,
+        attempts=pause.attempts,
+        next_attempt_at=pause.until,
+    )
