@@ -25,6 +25,7 @@ from gen3sync.status import (
     NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    PauseStatus,
     RefusalStatus,
     Status,
 )
@@ -82,6 +83,7 @@ PARTS = {
     EndedStatus: "outbox.ended[].",
     RefusalStatus: "outbox.ended[].refusals[].",
     ParkedStatus: "outbox.parked_projects[].",
+    PauseStatus: "outbox.pause.",
     InboxStatus: "inbox.",
     MirrorStatus: "inbox.mirrors[].",
     NotifyStatus: "notify.",

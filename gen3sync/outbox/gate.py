@@ -160,7 +160,7 @@ class CommonsGate:
         return pause
 
     def left(self, ticket: Ticket) -> None:
-        """Who entered had nothing to ask after all; the next probe may go in a moment, so that nobody turns in circles."""
+        """Who entered had nothing to ask after all. The next probe goes in a moment: nobody is to turn in circles."""
         with self._lock:
             if not self._take(ticket) or not ticket.probe or self._down is None:
                 return

@@ -62,10 +62,6 @@ class LaneState:
     """The drop that is worked on, for log and history of what goes wrong."""
     _told: dict[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for lost in self.lost.requests:  # an earlier life's
-            self.rooms.ids.hold(self.project, lost.request.keys)
-
     @property
     def place(self) -> dict[str, object]:
         """Where something goes wrong, for the log."""
@@ -78,6 +74,7 @@ class LaneState:
         for request in ledger.requests.unsettled(self.project):
             drop = ledger.drops.get(request.drop_id)
             self.lost.take_over(request, drop.attempts if drop.error_class == LOST else 0)
+            self.rooms.ids.hold(self.project, request.keys)
         self.planner.locked = self.lost.keys()
         for parked in ledger.projects.all():
             if Project(parked.program, parked.project) == self.project:

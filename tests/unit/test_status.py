@@ -25,6 +25,7 @@ from gen3sync.status import (
     NotifyStatus,
     OutboxStatus,
     ParkedStatus,
+    PauseStatus,
     RefusalStatus,
     Status,
     Writer,
@@ -181,6 +182,9 @@ def test_what_degrades() -> None:
     assert (
         degraded(outbox=replace(status.outbox, parked_projects=(parked,))) == "DEV/x is parked: the project is closed"
     )
+    pause = PauseStatus("The commons does not answer: no route.", "unreachable", at(-61), 4, at(9))
+    said = "nothing is sent: the commons does not answer: no route"
+    assert degraded(outbox=replace(status.outbox, pause=pause)) == said
     drop = replace(status.outbox.open[0], state="parked")
     assert degraded(outbox=replace(status.outbox, open=(drop,))) == "1 drop parked"
     mirror = replace(status.inbox.mirrors[0], outcome="guarded")
@@ -230,3 +234,17 @@ def test_whether_the_process_lives() -> None:
     assert process_alive(status)
     assert not process_alive(replace(status, daemon=replace(status.daemon, pid=2**22 + 1)))
     assert process_alive(replace(status, daemon=replace(status.daemon, pid=2**22 + 1, host="elsewhere")))
+
+
+def test_a_hiccup_of_the_commons_is_no_worry_and_one_trouble_is_told_once() -> None:
+    status = example()
+    pause = PauseStatus("The commons does not answer: 502.", "broken", at(-59), 4, at(9))
+    paused = replace(status, outbox=replace(status.outbox, pause=pause))
+    assert judge(paused, NOW, alive=True).health is Health.WELL
+    long = replace(paused, outbox=replace(paused.outbox, pause=replace(pause, since=at(-600))))
+    silent = replace(long, commons=replace(long.commons, reachable=False, problem="502"))
+    assert judge(silent, NOW, alive=True).reasons == ("the commons does not answer: 502",)
+    keyless = replace(long, key=replace(long.key, problem="the key was revoked"))
+    assert judge(keyless, NOW, alive=True).reasons == ("the key was revoked",)
+    assert Status.from_json(long.to_json()) == long
+    assert Status.from_json(status.to_json()).outbox.pause is None

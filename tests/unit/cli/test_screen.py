@@ -12,7 +12,17 @@ from gen3sync.cli.words import width
 from gen3sync.health import judge
 from gen3sync.inbox.outcomes import what_changed
 from gen3sync.ledger import Verdict
-from gen3sync.status import DropStatus, EndedStatus, EventStatus, MirrorStatus, NotifyStatus, RefusalStatus, Status
+from gen3sync.status import (
+    DropStatus,
+    EndedStatus,
+    EventStatus,
+    MirrorStatus,
+    NotifyStatus,
+    ParkedStatus,
+    PauseStatus,
+    RefusalStatus,
+    Status,
+)
 from tests.unit.test_status import NOW, at, example, passed
 
 
@@ -54,6 +64,41 @@ def test_a_parked_drop_shows_the_command_that_frees_it_whole() -> None:
     text = screen(replace(status, outbox=replace(status.outbox, open=(drop,))))
     assert reason.replace(" ", "") in "".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_drops_that_wait_for_the_commons_say_once_why_how_often_and_when() -> None:
+    status = example()
+    reason = "The commons does not answer: not reachable (Connection refused)."
+    pause = PauseStatus(reason, "unreachable", at(-300), 7, at(42))
+    drops = tuple(
+        DropStatus(n, f"DEV/test/{n}.tsv", "DEV/test", "waiting", at(-60), reason, 7, at(42), error_class="unreachable")
+        for n in range(3)
+    )
+    own = replace(drops[0], path="DEV/test/own.tsv", reason="1 row waits for study S9.", next_attempt_at=None)
+    outbox = replace(status.outbox, open=(*drops, own), open_total=4, pause=pause)
+    text = " ".join(screen(replace(status, outbox=outbox)).split())
+    assert text.count("Connection refused") == 2  # here, and among what is not well
+    assert "Asked 7 times since" in text
+    assert "again in 42 s." in text
+    assert text.count("waits for the commons") == 1 + 3
+    assert "1 row waits for study S9." in text
+
+
+def test_what_is_looked_at_again_says_how_often_and_when() -> None:
+    status = example()
+    parked = ParkedStatus("DEV/x", "the project is closed", at(-500), at(100), "closed", 3)
+    drop = DropStatus(
+        7, "DEV/y/a.tsv", "DEV/y", "parked", at(-60), "No such project.", 1, at(60), error_class="missing"
+    )
+    lost = DropStatus(8, "DEV/test/b.tsv", "DEV/test", "waiting", at(-60), "no answer came.", 5, at(61))
+    lost = replace(lost, error_class="lost")
+    outbox = replace(status.outbox, parked_projects=(parked,), open=(drop, lost), open_total=2)
+    text = " ".join(screen(replace(status, outbox=outbox)).split())
+    assert "The project is closed. Looked at 3 times, again in 1 min." in text
+    assert "No such project. Looked at once, again in 1 min." in text
+    assert "no answer came. Known at the latest in 1 min." in text
+    looking = replace(outbox, parked_projects=(replace(parked, next_look_at=None),))
+    assert "DEV/x The project is closed." in " ".join(screen(replace(status, outbox=looking)).split())
 
 
 def test_nothing_leaves_80_columns_or_writes_control_characters() -> None:
