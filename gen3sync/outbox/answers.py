@@ -20,7 +20,7 @@ from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import keys_of, missed, waiting_detail
 from gen3sync.outbox.model import Action, Reason, RowState, rows_said
-from gen3sync.outbox.outcome import Step
+from gen3sync.outbox.outcome import FILES_REFUSED, Step
 from gen3sync.outbox.proofs import halve
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer
@@ -152,7 +152,8 @@ class Consequences:
                     message = lacks(lane.rooms.client, lane.project, WRITE, message)
                 lane.park_project(message, outcome.error_class)
             case Step.PARK_DROP:
-                lane.park(work, outcome.message, outcome.error_class, LOOK_AGAIN)
+                look_again = None if outcome.error_class == FILES_REFUSED else LOOK_AGAIN
+                lane.park(work, outcome.message, outcome.error_class, look_again)
             case _:
                 pass
 

@@ -29,6 +29,8 @@ from gen3sync.names import printable
 from gen3sync.outbox.model import Action, IndexedRow, Reason
 from gen3sync.pglower import pg_lower
 
+FILES_REFUSED = "file node refused"
+"""Why a drop is parked that only a person may try again."""
 _LONG = 20_000
 """Characters of a reason; lists of allowed values are long and wanted whole."""
 
@@ -44,7 +46,7 @@ class Step(Enum):
     LOST = "lost"  # it may have landed: lock its records until that is known
     LATER = "later"  # certainly nothing was done; the commons is down or busy
     PARK_PROJECT = "park project"  # forbidden, or not open
-    PARK_DROP = "park drop"  # no such project
+    PARK_DROP = "park drop"  # no such project; files that are refused as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,11 @@ def _refused(rows: Sequence[IndexedRow], reply: Refused, *, is_file: bool) -> Ou
     if rows[0].tries == 0 and reply.kind is not RefusalKind.UNREADABLE:
         return Outcome(Step.AGAIN, words, "refused without naming a row")
     if is_file:
-        return Outcome(Step.PARK_DROP, words, "file node refused")
+        said = (
+            f"{words.rstrip('.')}. It names no row, and each try of file nodes writes to the file index, so nothing is "
+            "tried by itself: `gen3sync retry` sends them once more, or drop the file again in smaller ones."
+        )
+        return Outcome(Step.PARK_DROP, said, FILES_REFUSED)
     return Outcome(Step.HALVE, words, "refused without naming a row")
 
 

@@ -293,6 +293,29 @@ def test_a_file_node_is_never_tried_nor_taken_apart(tmp_path: Path, sandbox: San
     story.whole("P0")
 
 
+def test_a_file_node_that_is_refused_as_a_whole_waits_for_a_person(story: Story, sandbox: Sandbox) -> None:
+    story.drop("subject.tsv", subjects("P0 S1 male human"))
+    story.drop("sample.tsv", table("type submitter_id subjects.submitter_id sample_type", "sample A0 P0 Blood"))
+    story.goes(2)
+    internal = '{"code": 400, "success": false, "message": "", "entities": [], "transactional_errors": [%s]}'
+    said = '"Internal server error. Sorry, something unexpected went wrong!"'
+    body, kind = internal % said, "application/json"
+    sandbox.faults.answer(400, times=None, **PUT, body=body, content_type=kind)
+    columns = "type submitter_id samples.submitter_id file_name file_size md5sum data_format"
+    story.drop("file.tsv", table(columns, *(f"sequencing_file F{i} A0 f{i}.bam 10 {i:032x} BAM" for i in range(2))))
+    before = len(story.puts())
+    with story.running() as days:
+        reason = days.parked().reason
+        assert "each try of file nodes writes to the file index" in reason
+        days.passes(24 * 3600)
+        assert len(story.puts()) == before + 2  # as it was dropped, and once more
+        sandbox.faults.clear()
+        days.outbox.retry("DEV/test/file.tsv")
+        drop = days.ended(3)[2]
+    assert (drop.verdict, sandbox.count("DEV-test", "sequencing_file")) == (Verdict.LANDED, 2)
+    story.whole("P0")
+
+
 def test_rows_that_wait_do_not_make_a_file_a_wrong_one(story: Story) -> None:
     """Nothing is left to be held back but a row that waits for its parent: the good row goes."""
     rows = ("P0 S1 Femail human", "P1 S1 Femail human", "P2 S1 Mail human", "P3 S1 male human", "P4 S9 male human")
