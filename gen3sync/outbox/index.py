@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 
 from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
-from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, RowQuestions, dump, portions
+from gen3sync.outbox.rowmemory import DONE_TABLE, EndedRow, RowMemory
+from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, dump, portions
 
 _SCHEMA = """
 CREATE TABLE rows(
@@ -40,10 +41,10 @@ CREATE TABLE refused(drop_id INTEGER, line INTEGER, detail TEXT, PRIMARY KEY(dro
 CREATE TABLE was(drop_id INTEGER, line INTEGER, action TEXT, before TEXT, PRIMARY KEY(drop_id, line)) WITHOUT ROWID;
 """
 
-__all__ = ["NewRow", "Noted", "RejectedRow", "RowIndex"]
+__all__ = ["EndedRow", "NewRow", "Noted", "RejectedRow", "RowIndex"]
 
 
-class RowIndex(RowQuestions):
+class RowIndex(RowMemory):
     """See the module. Counts by state are kept beside, because counting a million rows at each step is slow."""
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +53,7 @@ class RowIndex(RowQuestions):
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.executescript(
             "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
-            + _SCHEMA
+            f"{_SCHEMA}{DONE_TABLE}"
         )
         self._counts: dict[int, Counter[RowState]] = {}
         self._ranges: dict[int, tuple[int, int]] = {}

@@ -92,9 +92,10 @@ class Journal:
         if refused:
             self._write(*_refusals(refused))
 
-    def note(self, kind: str, **values: Json) -> None:
-        """Anything else that has to survive: erased values, written at `kind`."""
-        self._write({"k": kind, **values})
+    def note(self, kind: str, *, flush: bool = True, **values: Json) -> None:
+        """Anything else that has to survive, written at `kind`. Without `flush` a kill takes nothing of it, but a power
+        cut may."""
+        self._write({"k": kind, **values}, flush=flush)
 
     def fingerprint(self) -> Fingerprint | None:
         """Of the file in the outbox; None for a pushed file."""
@@ -144,7 +145,7 @@ class Journal:
     def exists(self) -> bool:
         return self._path.exists()
 
-    def _write(self, *entries: dict[str, Json]) -> None:
+    def _write(self, *entries: dict[str, Json], flush: bool = True) -> None:
         new = not self._path.exists()
         lines = (json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=_plain) for entry in entries)
         line = "".join(f"{text}\n" for text in lines).encode()
@@ -154,7 +155,8 @@ class Journal:
             if size and os.pread(fd, 1, size - 1) != b"\n":
                 line = b"\n" + line  # close the line that a crash tore
             _write_all(fd, line)
-            os.fsync(fd)
+            if flush:
+                os.fsync(fd)
         finally:
             os.close(fd)
         if new:

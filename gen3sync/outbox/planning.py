@@ -15,6 +15,7 @@ from functools import partial
 from gen3sync.commons import queries
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.before import values_before
+from gen3sync.outbox.earlier import note_done
 from gen3sync.outbox.failpoint import FailPoint
 from gen3sync.outbox.glance import glance
 from gen3sync.outbox.index import Noted, RowIndex
@@ -42,6 +43,7 @@ BEHIND = "behind"
 """In the detail of a row that stands behind another drop's: that drop."""
 SAME_ID = "same id"
 """In the detail of a row that stands behind another drop's: the id that both name, where that is why."""
+_ENDED = (RowState.DONE, RowState.UNCHANGED)
 _FEW_PARENTS = 200
 _REMEMBERED = 20_000
 """Parents known to be there, per lane; forgotten all at once when there are more."""
@@ -117,6 +119,10 @@ class Planner:
                     refused.setdefault(work.id, []).append((row.line, reasons_in(note.detail)))
         side_by_side(partial(by_drop[drop].journal.refused, some) for drop, some in refused.items())
         self.index.note(noted)
+        for work, _ in taken:
+            ended = [one for one in noted if one.row.drop_id == work.id and one.state in _ENDED]
+            compared = sum(one.state is RowState.DONE for one in ended)
+            note_done(self.index, work, [one.row for one in ended], compared=compared)
         for work, _ in taken:
             work.first_pass = work.first_pass and self.index.counts(work.id)[RowState.NEW] > 0
         if not any(work.first_pass and self.index.counts(work.id)[RowState.NEW] for work in works):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from gen3sync.commons.replies import Broken, BrokenCause, Failure, Landed, Refused, TransactionState
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
+from gen3sync.outbox.earlier import note_done
 from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
@@ -103,7 +104,10 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     for number, some in _by_values(good, evidence).items():
         lane.index.move(some, RowState.DONE, vals=number)
     lane.index.move(unread, RowState.ACCEPTED)
-    work.overwritten += sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
+    overwritten = sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
+    facts = {"proof": proven.proof.value, "why_not": back.problem, "overwritten": overwritten}
+    note_done(lane.index, work, [*good, *unread], **facts)
+    work.overwritten += overwritten
     landed = {row.id for row in (*good, *unread)}
     pairs = zip(rows, answer.parcel.wants, strict=True)
     work.urls += sum(_URLS in want.unseen for row, want in pairs if row.id in landed)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop
 from gen3sync.names import Project
+from gen3sync.outbox.earlier import done_earlier
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.journal import IN_FLIGHT
 from gen3sync.outbox.lost import sent_name
@@ -29,6 +30,7 @@ from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import Table, open_table
 
 SLICE = 5000
+_GONE = "What was taken of the file is no longer in the state folder."
 LARGE = 1_000_000
 """Bytes beyond which reading a file may hold up others."""
 _PACKED = 10
@@ -59,6 +61,13 @@ def read_some(
         index.forget(work.id)
         work.stage = Stage.ARCHIVE
         return True
+    except FileNotFoundError:
+        # Somebody cleared the state folder. The project's other drops must not wait for what never comes.
+        work.faults = (Reason("NO_SNAPSHOT", _GONE, None, "Drop the file again."),)
+        work.folder.mkdir(parents=True, exist_ok=True)
+        index.forget(work.id)
+        work.stage = Stage.ARCHIVE
+        return True
     except OSError as error:
         raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
     try:
@@ -72,9 +81,10 @@ def read_some(
     if len(rows) < SLICE:
         work.reader = None
         if work.journal.exists():
-            _never_sent(rooms, work)
+            never_sent(rooms, work)
             index.remember_sent(work.id, _sent(work))
             index.remember_refused(work.id, _refused(work))
+            index.remember_done(work.id, done_earlier(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
     return True
@@ -130,14 +140,15 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
             yield NewRow(row.line, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
 
 
-def _never_sent(rooms: Rooms, work: Work) -> None:
-    """Requests of which the ledger knows nothing: a crash came when they were written down and not yet sent."""
+def never_sent(rooms: Rooms, work: Work) -> None:
+    """Requests of which the ledger knows nothing: when they were written down and not yet sent, a crash came, or the
+    disk was full."""
     unknown = [chunk for chunk in work.journal.chunks() if chunk.state == IN_FLIGHT]
     known = {sent_name(one.document_name) for one in rooms.ledger.requests.of_drop(work.id)} if unknown else set()
     for chunk in unknown:
         if chunk.document_name not in known:
             now = rooms.clock.now().isoformat()
-            why = "gen3sync was stopped before it was sent"
+            why = "it was written down, and gen3sync could not go on to send it"
             work.journal.answered(replace(chunk, ended_at=now, state="not sent", message=why))
 
 

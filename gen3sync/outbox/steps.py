@@ -22,7 +22,7 @@ from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.lane_state import UNREADABLE, LaneState
 from gen3sync.outbox.model import Reason, RowState, rows_said
 from gen3sync.outbox.plan import Rules
-from gen3sync.outbox.reading import detail_of, read_some
+from gen3sync.outbox.reading import detail_of, never_sent, read_some
 from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.standing import tell_wait
@@ -249,8 +249,10 @@ class Steps:
             if other is not work and not other.parked and ready:
                 works.append(other)
         for one in works:
-            if one.compared and not self.archive.composed(one):
-                ask_states(lane, one)
+            if not self.archive.composed(one):
+                never_sent(lane.rooms, one)
+                if one.compared:
+                    ask_states(lane, one)
         with lane.rooms.ledger.together():
             for one in works:
                 one.stage = Stage.ARCHIVE

@@ -40,18 +40,20 @@ def meant(rooms: Rooms, target: int | str | Path | Project | None) -> list[Drop]
 def prepare(rooms: Rooms, drops: Iterable[Drop], *, erase: bool) -> list[int]:
     """Writes the wish down for drops that are open: the outbox may not be running, and then finds it when it starts."""
     ids = []
-    for drop in drops:
-        if drop.state is DropState.ENDED:
-            continue
-        ids.append(drop.id)
-        if drop.state is DropState.PARKED or erase:
-            rooms.ledger.drops.update(
-                drop.id,
-                state=DropState.WAITING if drop.project else DropState.PARKED,
-                reason="" if drop.project else drop.reason,
-                next_attempt_at=None,
-                allow_erase=erase or drop.allow_erase,
-            )
+    with rooms.ledger.together():
+        for known in drops:
+            drop = rooms.ledger.drops.get(known.id)  # it may have ended since it was looked up
+            if drop.state is DropState.ENDED:
+                continue
+            ids.append(drop.id)
+            if drop.state is DropState.PARKED or erase:
+                rooms.ledger.drops.update(
+                    drop.id,
+                    state=DropState.WAITING if drop.project else DropState.PARKED,
+                    reason="" if drop.project else drop.reason,
+                    next_attempt_at=None,
+                    allow_erase=erase or drop.allow_erase,
+                )
     return ids
 
 

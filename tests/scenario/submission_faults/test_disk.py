@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -287,3 +288,19 @@ def test_the_outbox_is_gone_for_a_while(story: Story) -> None:
         story.drop("b.tsv", subjects("P1 S1 male human"))
         days.ended(2)
     story.whole("P0", "P1")
+
+
+def test_what_was_taken_is_deleted_from_the_state_folder(story: Story) -> None:
+    """Its file still lies in the outbox and arrives anew; the project's other drops do not wait for what is gone."""
+    story.sandbox.set_project("DEV-test", state="closed")
+    with story.running() as days:
+        story.drop("subject.tsv", subjects(*persons(4)))
+        days.parked_project()
+    [folder] = (story.settings.state.path / snapshot.FOLDER).iterdir()
+    shutil.rmtree(folder)
+    story.sandbox.set_project("DEV-test", state="open")
+    story.drop("more.tsv", subjects(*persons(4, first=4)))
+    drops = story.goes(3)
+    assert [drop.verdict for drop in drops] == [Verdict.REJECTED, Verdict.LANDED, Verdict.LANDED]
+    assert drops[0].reason == "What was taken of the file is no longer in the state folder. Drop the file again."
+    story.whole(*names(8))

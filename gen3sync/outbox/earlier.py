@@ -1,0 +1,53 @@
+"""Rows that are done with, in the journal of their drop: a restart reads the drop again, and they stay done.
+
+A newer drop, or somebody else, may have written over them since; comparing them once more would put the old value back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gen3sync.outbox.index import EndedRow, RowIndex
+from gen3sync.outbox.model import IndexedRow, Json, RowState
+from gen3sync.outbox.proof import Proof
+from gen3sync.outbox.work import Work
+
+_DONE = "done"
+
+
+def note_done(index: RowIndex, work: Work, rows: Sequence[IndexedRow], **facts: Json) -> None:
+    """Writes down how these rows have ended, after the index was told. `facts` are for the receipt: `proof`, `why_not`,
+    `overwritten`, `compared`.
+
+    Not flushed to the disk: a kill takes nothing of it, and after a power cut the rows are compared again.
+    """
+    alike: dict[tuple[RowState, int | None, tuple[str, ...]], list[int]] = {}
+    for row in index.as_ended(rows):
+        alike.setdefault((row.state, row.values, row.links_kept), []).append(row.line)
+    for (state, values, kept), lines in alike.items():
+        how = {"state": int(state), "values": values, "kept": list(kept)}
+        work.journal.note(_DONE, flush=False, **how, lines=_ranges(lines), **facts)
+        facts = {name: value for name, value in facts.items() if not isinstance(value, int)}  # counts are told once
+
+
+def done_earlier(work: Work) -> Iterator[EndedRow]:
+    """Rows that an earlier life was done with; what it counted for the receipt is counted again on the way."""
+    for note in work.journal.notes(_DONE):
+        lines = [line for first, last in note["lines"] for line in range(first, last + 1)]
+        if "proof" in note:
+            work.proofs[Proof(note["proof"])] += len(lines)
+            work.proof_problem = work.proof_problem or note["why_not"]
+        work.overwritten += note.get("overwritten", 0)
+        work.compared += note.get("compared", 0)
+        for line in lines:
+            yield EndedRow(line, RowState(note["state"]), note["values"], tuple(note["kept"]))
+
+
+def _ranges(lines: Iterable[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for line in sorted(lines):
+        if found and found[-1][1] + 1 == line:
+            found[-1][1] = line
+        else:
+            found.append([line, line])
+    return found

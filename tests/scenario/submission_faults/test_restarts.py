@@ -1,0 +1,111 @@
+"""Restarts, and what is told after them (docs/reference/submission-faults.md, "Restarts"). All of it the state machine
+found (`tests/scenario/test_outbox_machine.py`)."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from gen3sync.ledger import DropState, Verdict
+from gen3sync.outbox import wishes
+from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
+
+
+def test_a_restart_lets_no_old_drop_write_over_a_newer_one(story: Story) -> None:
+    """P0 of the old drop landed, another row of it waits; the newer drop lands; then the old one is read again."""
+    story.drop("old.tsv", subjects("P0 S1 male human", "P1 S9 male human"))
+    with story.running() as days:
+        days.stored(1)
+        story.drop("new.tsv", subjects("P0 S1 female human"))
+        days.ended()
+    assert story.subject("P0")["sex"] == "female"
+    record = {"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}
+    story.sandbox.write("DEV-test", [record])
+    drops = story.goes(2)
+    assert [drop.verdict for drop in drops] == [Verdict.LANDED, Verdict.LANDED]
+    assert drops[0].counts["created"] == 2
+    assert story.says("old.tsv")["verification"]["method"] == "transaction and values"
+    assert story.subject("P0")["sex"] == "female"
+    story.whole(*names(2), writes=2)
+
+
+def test_a_restart_lets_no_unchanged_row_of_an_old_drop_write_over_a_newer_value(story: Story) -> None:
+    """The same where the old drop found its row stored already, and where somebody else wrote since."""
+    record = {"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}, "sex": "male"}
+    story.sandbox.write("DEV-test", [{**record, "species": "human"}])
+    story.drop("old.tsv", subjects("P0 S1 male human", "P1 S9 male human"))
+    with story.running() as days:
+        days.until(lambda: any("waits for study S9" in drop.reason for drop in days.ledger.drops.open()))
+    story.sandbox.write("DEV-test", [{**record, "species": "wolf"}])
+    story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["unchanged"], drop.counts["created"]) == (Verdict.LANDED, 1, 1)
+    assert story.subject("P0")["species"] == "wolf"
+    story.whole(*names(2))
+
+
+def test_erased_values_and_new_spellings_are_told_after_a_restart(story: Story) -> None:
+    """They were counted in memory, so a drop that outlived the daemon did not tell them."""
+    story.drop("before.tsv", subjects(*persons(2)))
+    story.goes()
+    story.drop("subject.tsv", subjects("p0 S1 male .", "P1 S1 female human", "P2 S9 male human"))
+    with story.running() as days:
+        days.parked()
+        days.outbox.retry("subject.tsv", erase=True)
+        days.until(lambda: any("waits for study S9" in drop.reason for drop in days.ledger.drops.open()))
+    story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+    story.goes(2)
+    receipt = story.says("subject.tsv")
+    assert receipt["erased"] == {"species": 1}
+    assert (receipt["renamed"], receipt["renamed_total"]) == ([{"from": "P0", "to": "p0"}], 1)
+
+
+def test_a_request_that_was_never_sent_is_told_so(story: Story) -> None:
+    """The disk was full between writing it down for the drop and writing it into the ledger."""
+    left = [1]
+
+    def full(step: str) -> None:
+        if step == "send: written in the journal" and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    story.drop("subject.tsv", subjects(*persons(2)))
+    with story.running(failpoint=full) as days:
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.LANDED
+    assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["not sent", "landed"]
+    story.whole(*names(2))
+
+
+def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart the log may be asked before the drop is at hand again: its receipt said "in flight" for ever."""
+    with story.sandbox.faults.hold("after_log", **PUT) as hold:
+        story.drop("subject.tsv", subjects(*persons(2)))
+        with story.opened() as (outbox, _):
+            outbox.start()
+            story.time.advance(60)
+            hold.wait_reached()
+            outbox.stop(0.1)
+    monkeypatch.setattr("gen3sync.outbox.lane.WINDOW", 0)
+    with story.running() as days:
+        days.until(lambda: not days.ledger.requests.unsettled())
+        monkeypatch.undo()
+        days.outbox.wake()
+        days.ended()
+    assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["answer lost, landed"]
+
+
+def test_a_wish_does_not_bring_a_drop_back_that_has_just_ended(story: Story) -> None:
+    """`retry --erase` for everything read which drops were open, and one of them ended before it wrote."""
+    story.drop("subject.tsv", subjects(*persons(2)))
+    with story.running() as days:
+        days.arrived()
+        before = days.ledger.drops.open() or days.ledger.drops.recent(1)
+        days.ended()
+        assert wishes.prepare(days.outbox._rooms, before, erase=True) == []
+        assert days.ledger.drops.get(before[0].id).state is DropState.ENDED
+    story.whole(*names(2))
