@@ -21,7 +21,7 @@ from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import keys_of, missed, waiting_detail
 from gen3sync.outbox.model import Action, Reason, RowState, rows_said
 from gen3sync.outbox.outcome import FILES_REFUSED, Step
-from gen3sync.outbox.proofs import halve
+from gen3sync.outbox.proofs import halve, passed
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer
 from gen3sync.outbox.side import side_by_side
@@ -69,7 +69,6 @@ class Consequences:
                 case Step.SORT:
                     self._sort(work, answer, reasons)
                 case Step.AGAIN:
-                    work.failures += 1
                     work.groups += 1
                     self.lane.retrial(work)
                     self.lane.index.move(rows, RowState.NEW, tries=rows[0].tries + 1, grp=work.groups)
@@ -194,6 +193,7 @@ class Consequences:
         match outcome.step:
             case Step.PROVE:
                 work.brake = Brake.PASSED
+                passed(work)
                 self.lane.index.move(rows, RowState.TRIED)
             case Step.SORT:
                 work.brake = Brake.PASSED

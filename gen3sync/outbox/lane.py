@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from gen3sync.config import OnInvalid
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop, DropState
@@ -239,6 +240,7 @@ class Lane:
         work = Work(drop, folder, Journal(folder))
         chunks = work.journal.chunks() if work.journal.exists() else []
         work.requests = max((chunk.number for chunk in chunks), default=0)
+        work.whole = self._rooms.settings.outbox.on_invalid is OnInvalid.REJECT
         work.superseded_by = self._superseded.pop(drop.id, None)
         work.withdrawn = next((str(note["why"]) for note in work.journal.notes(WITHDRAWN)), "")
         self._state.works[drop.id] = work

@@ -113,6 +113,8 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     work.urls += sum(_URLS in want.unseen for row, want in pairs if row.id in landed)
     if suspects:
         _false_success(lane, work, suspects, evidence)
+    else:
+        passed(work)
     arrived = {row.key for row in (*good, *unread)}
     if arrived:
         lane.planner.landed(answer.parcel.chunk.node, arrived)
@@ -148,15 +150,25 @@ def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence
 MOST_UNREAD = 5
 """Proofs of one drop that may fail to be read before it is accepted without."""
 MOST_FAILURES = 64
-"""Requests of one drop that fail without naming a row, before halving on is given up."""
+"""Requests of one drop that may fail without naming a row, beyond those that pass, before halving on is given up:
+single rows are found in a file of any length, and where nothing passes it ends soon."""
+
+
+def passed(work: Work) -> None:
+    """A request of the drop did not fail."""
+    work.failures = max(0, work.failures - 1)
 
 
 def halve(lane: LaneState, work: Work, rows: Sequence[IndexedRow], message: str) -> None:
     """The halves of a request that failed go separately, down to a lone row, within a bound."""
     lane.retrial(work)
     if work.failures > MOST_FAILURES:
-        said = f"Too many requests failed without naming a row; the last said: {message}"
-        reason = Reason("REFUSED", said, None, "Drop these rows again later, in smaller files.")
+        many = "" if len(rows) == 1 else f" which of {len(rows):,} rows"
+        said = (
+            f"The commons fails on it, or on a row that went with it, and too many requests failed to find out{many}. "
+            f"The last said: {message}"
+        )
+        reason = Reason("UNDECIDED", said, None, "Drop these rows again, in smaller files or later.")
         lane.index.move(rows, RowState.REJECTED, detail=detail_of((reason,)))
         work.journal.refused([(row.line, (reason,)) for row in rows])
         return

@@ -78,6 +78,8 @@ def read_some(
     if not work.rows_read and rows:
         work.rank = dictionary.place(rows[0].node or "")
     work.rows_read += len(rows)
+    nodes = {row.node for row in rows if isinstance(row, Row)}
+    work.file_nodes |= {node for node in nodes if dictionary.nodes[node].is_file}
     if len(rows) < SLICE:
         work.reader = None
         if work.journal.exists():

@@ -131,6 +131,7 @@ def compose(
             for m in (work.table.mends if work.table else ())
         ],
         "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in chunks],
+        "untried": untried(work),
         "verification": verification(work, index, counts, accepted),
         "versions": versions,
     }
@@ -180,7 +181,23 @@ def reason_of(
     words = _counted(counts) or "no rows"
     if accepted:
         return f"accepted, unverified: {words}. {printable(work.proof_problem)}".strip()
-    return f"{words}.{told(reasons, different)}"
+    return f"{words}.{told(reasons, different)}{_after_trial(work) if verdict is Verdict.PARTLY else ''}"
+
+
+def _after_trial(work: Work) -> str:
+    """Why something of a file is stored that was to be sent whole or not at all."""
+    if not work.whole:
+        return ""
+    files = ", ".join(untried(work))
+    but = f" Rows of {files} are never tried: even a dry run writes to the file index." if files else ""
+    return (
+        f" Every row that is tried had passed a dry run; these were refused when they were sent.{but} The others stay."
+    )
+
+
+def untried(work: Work) -> list[str]:
+    """Node types of rows that were sent without a dry run, though all rows are to pass one first."""
+    return sorted(work.file_nodes) if work.whole else []
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -75,11 +75,15 @@ class Work:
     rank: int = 0
     """The place of its first node in the dictionary's order."""
     failures: int = 0
-    """Requests that failed without naming a row; bounds the halving."""
+    """Requests that failed without naming a row, beyond those that passed; bounds the halving."""
     groups: int = 0
     faults: tuple[Reason, ...] = ()
     """Why the file as a whole cannot be used."""
     superseded_by: int | None = None
+    whole: bool = False
+    """Nothing of it is sent unless all of it passes (`on_invalid = "reject"`)."""
+    file_nodes: set[str] = field(default_factory=set)
+    """Node types of its rows that are never tried: even a dry run writes to the file index."""
     tried: bool = False
     """Every row passed a dry run (`on_invalid = "reject"`)."""
     proofs: Counter[Proof] = field(default_factory=Counter)

@@ -11,9 +11,12 @@ import pytest
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Broken, BrokenCause, SubmitReply
 from gen3sync.ledger import Verdict
+from gen3sync.outbox import proofs
 from gen3sync.outbox.planning import MOST_FAILED, MOST_LOST
 from gen3sync.outbox.proofs import MOST_UNREAD
 from gen3sync.sandbox import Sandbox
+from gen3sync.sandbox.store import Record
+from gen3sync.sandbox.upload import InternalError
 from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import HORIZON, Story, names, persons, subjects
 
@@ -128,3 +131,63 @@ def test_blanks_are_kept_where_a_property_is_required(tmp_path: Path, sandbox: S
     assert stored is not None
     assert (stored["test_name"], stored["unit"], stored["value"]) == ("glucose", "mmol/l", 2.5)
     assert story.says("lab.tsv")["erased"] == {}
+
+
+def poisoned(sandbox: Sandbox, *poison: str) -> None:
+    """The commons fails on these subjects, and cannot say on which."""
+    store = sandbox.commons.store
+    known = store.find
+
+    def find(project_id: str, node: str, submitter_id: str) -> Record | None:
+        if node == "subject" and submitter_id in poison:
+            raise InternalError
+        return known(project_id, node, submitter_id)
+
+    store.find = find  # type: ignore[method-assign]
+
+
+def test_rows_that_the_commons_fails_on_are_found_in_a_file_of_any_length(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many requests pass as fail: all the good rows land, and no other is refused."""
+    monkeypatch.setattr(proofs, "MOST_FAILURES", 12)
+    story = Story(tmp_path, sandbox, options="chunk_rows = 40\nparallel = 1")
+    bad = [f"P{i}" for i in range(39, 400, 40)]
+    poisoned(sandbox, *bad)
+    story.drop("subject.tsv", subjects(*persons(400)))
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 390, 10)
+    assert [row["submitter_id"] for row in story.rejects("subject.tsv")] == bad
+    assert {row["_error_type"] for row in story.rejects("subject.tsv")} == {"ERROR"}
+    refused = [request for request in story.puts() if request.status != 200]
+    assert len(refused) > 3 * proofs.MOST_FAILURES
+    story.whole(*(name for name in names(400) if name not in bad))
+
+
+def test_halving_ends_where_nothing_passes(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody could find out is told as that; the good rows of the file land, and those in bad company are handed
+    back: dropped again, they land."""
+    monkeypatch.setattr(proofs, "MOST_FAILURES", 12)
+    story = Story(tmp_path, sandbox, options="chunk_rows = 40\nparallel = 1")
+    bad = {f"P{i}" for i in range(200) if i % 2}
+    poisoned(sandbox, *bad)
+    story.drop("subject.tsv", subjects(*persons(200), *persons(100, first=200)))
+    [drop] = story.goes()
+    refused = story.rejects("subject.tsv")
+    assert drop.verdict is Verdict.PARTLY
+    assert len([request for request in story.puts() if request.status != 200]) < 60
+    back = {row["submitter_id"] for row in refused}
+    assert back | set(story.subjects()) == set(names(300)), "no row is lost"
+    assert not back & set(story.subjects()), "no row that is stored is said to be refused"
+    assert not back & set(names(50, first=250)), "what came after goes on"
+    assert bad <= back
+    undecided = [row for row in refused if row["_error_type"] == "UNDECIDED"]
+    assert {row["submitter_id"] for row in undecided} >= set(names(200)) & back - bad
+    assert "on it, or on a row that went with it, and too many requests failed" in undecided[0]["_errors"]
+    assert "Internal server error" in undecided[0]["_errors"]
+    assert "Drop these rows again, in smaller files or later." in undecided[0]["_errors"]
+    sandbox.commons.store.__dict__.pop("find")  # the operators have mended it
+    text = (story.folder / "sent/DEV/test/subject.tsv.rejects.tsv").read_text()
+    story.drop("subject.tsv", text)
+    assert story.goes(2)[1].verdict is Verdict.LANDED
+    story.whole(*names(300))

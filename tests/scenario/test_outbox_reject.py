@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,48 @@ def test_file_nodes_wait_until_the_other_rows_passed(bench: Bench) -> None:
     tried = [named for request in bench.sandbox.requests if "_dry_run" in request.path for named in request.named]
     assert tried
     assert not [named for named in tried if named[1] == "sequencing_file"]
+    assert bench.receipt("right.tsv")["untried"] == ["sequencing_file"]
+    assert bench.receipt("parents.tsv")["untried"] == []
+
+
+def test_a_row_refused_after_all_have_passed_is_reported_as_partial(bench: Bench) -> None:
+    """Between trial and sending something changed: the rest lands, and the receipt says what happened."""
+    bench.drop("study.tsv", mixed(study("S1")))
+    bench.once()
+    error = {"type": "INVALID_VALUE", "message": "'male' is not one of ['x']", "keys": ["sex"]}
+    key = {"project_id": "DEV-test", "submitter_id": "P3"}
+    entity = {"valid": False, "action": "create", "type": "subject", "id": None, "unique_keys": [key]}
+    body = {"code": 400, "success": False, "message": "aborted", "transaction_id": 99, "transactional_errors": []}
+    refusal = json.dumps(body | {"entities": [entity | {"warnings": [], "errors": [error]}]})
+    bench.sandbox.faults.answer(400, body=refusal, content_type="application/json", method="PUT", path="/DEV/test$")
+    bench.drop("subject.tsv", mixed(*(subject(f"P{i}", "S1") for i in range(30))))
+    [drop] = bench.once().ended
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 29, 1)
+    tried = [request for request in bench.sandbox.requests if "_dry_run" in request.path][1:]
+    sent = bench.writes()[1:]
+    assert sum(request.rows for request in tried) == 30
+    assert max(request.number for request in tried) < min(request.number for request in sent)
+    receipt = bench.receipt("subject.tsv")
+    assert receipt["verdict"] == "partly"
+    said = "29 created, 1 rejected. 1 row: `sex` must be"
+    assert receipt["reason"].startswith(said)
+    passed = "Every row that is tried had passed a dry run; these were refused when they were sent. The others stay."
+    assert receipt["reason"].endswith(passed)
+    rejects = (bench.folder / "sent/DEV/test/subject.tsv.rejects.tsv").read_text().splitlines()
+    assert [line.split("\t")[:2] for line in rejects[1:]] == [["5", "INVALID_VALUE"]]
+    with bench.opened() as (_, ledger):
+        assert any(event.kind == "partly" and passed in event.text for event in ledger.events.recent(20))
+
+
+def test_a_file_node_refused_after_the_other_rows_passed(bench: Bench) -> None:
+    bench.drop("parents.tsv", mixed(sample("A0", "P0"), subject("P0", "S1"), study("S1")))
+    bench.once()
+    file = {"type": "sequencing_file", "samples.submitter_id": "A0", "file_name": "f.bam", "file_size": "10"}
+    files = [
+        file | {"submitter_id": f"F{i}", "md5sum": f"{i:032x}", "data_format": "BAM" if i else "BOM"} for i in range(2)
+    ]
+    bench.drop("mixed.tsv", mixed(*files, subject("P1", "S1")))
+    [drop] = bench.once().ended
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 2, 1)
+    reason = bench.receipt("mixed.tsv")["reason"]
+    assert "Rows of sequencing_file are never tried: even a dry run writes to the file index." in reason
