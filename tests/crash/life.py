@@ -20,6 +20,7 @@ from gen3sync.catalog import Catalog
 from gen3sync.commons.connect import open_commons
 from gen3sync.config import load_settings
 from gen3sync.daemon.locks import FolderLocks, locked_folders
+from gen3sync.errors import NotFoundError, UsageError
 from gen3sync.ledger import open_ledger
 from gen3sync.outbox.engine import Outbox
 from tests.crash.points import Points
@@ -68,6 +69,22 @@ class Engine:
         self.points.disarm()
         return {}
 
+    def full(self, where: str, times: int) -> dict[str, Any]:
+        """The disk below a folder of this world has no room, that many times."""
+        self.points.full(where, times)
+        return {}
+
+    def set_clock(self, off: float) -> dict[str, Any]:
+        """This machine's clock is set: it goes wrong by so many seconds."""
+        self.clock.off = off
+        return {}
+
+    def recover(self) -> dict[str, Any]:
+        """No more of all that."""
+        self.points.disarm()
+        self.clock.off = 0.0
+        return {}
+
     def wake(self) -> dict[str, Any]:
         self.outbox.wake()
         for lane in self.outbox._lanes._all():
@@ -78,8 +95,17 @@ class Engine:
         self.clock.advance(seconds)
         return {}
 
-    def retry(self, *, erase: bool = False) -> dict[str, Any]:
-        return {"ids": self.outbox.retry(erase=erase)}
+    def retry(self, *, erase: bool = False, target: int | None = None) -> dict[str, Any]:
+        try:
+            return {"ids": self.outbox.retry(target, erase=erase)}
+        except NotFoundError as error:
+            return {"ids": [], "refused": str(error)}
+
+    def withdraw(self, target: int) -> dict[str, Any]:
+        try:
+            return {"ids": self.outbox.withdraw(target)}
+        except UsageError as error:  # it has ended
+            return {"ids": [], "refused": str(error)}
 
     def quiet(self) -> dict[str, Any]:
         """Waits until nothing can move before time passes or something changes."""

@@ -6,6 +6,7 @@ Only for a process that is about to die: it changes library defaults for good.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ class Points:
         self._folder = folder
         self._lock = threading.Lock()
         self._armed: tuple[str, int] | None = None
+        self._full: tuple[str, int] | None = None
 
     def arm(self, point: str, nth: int) -> None:
         """Die when `point` is passed for the nth time from now."""
@@ -42,7 +44,12 @@ class Points:
 
     def disarm(self) -> None:
         with self._lock:
-            self._armed = None
+            self._armed = self._full = None
+
+    def full(self, where: str, times: int) -> None:
+        """The next so many new files below the folder `where` find no room."""
+        with self._lock:
+            self._full = (where, times)
 
     def __call__(self, point: str) -> None:
         with self._lock:
@@ -68,9 +75,22 @@ class Points:
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in _AUDITED:
             if self._ours(arguments[0]):
+                if event != "os.remove":
+                    self._room(arguments[1] if event == "os.rename" else arguments[0])
                 self(_AUDITED[event])
         elif event == "open" and self._ours(arguments[0]) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            self._room(arguments[0])
             self(DISK[3])
+
+    def _room(self, *paths: object) -> None:
+        """Raises OSError where the disk is full."""
+        with self._lock:
+            if self._full is None or self._full[1] < 1:
+                return
+            where, times = self._full
+            if any(isinstance(path, str | bytes | os.PathLike) and where in os.fsdecode(path) for path in paths):
+                self._full = (where, times - 1)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _ours(self, path: object) -> bool:
         # Relative names are those of write_atomic, which works relative to an opened folder.

@@ -22,13 +22,15 @@ class SwiftClock:
     origin: float
     speed: float
     ahead: float = 0.0
+    off: float = 0.0
+    """By how much it is set wrong, for whoever asks what time it is."""
 
     def seconds(self) -> float:
         """World time since the epoch."""
         return self.origin + (time.time() - self.origin) * self.speed + self.ahead
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds(), UTC)
+        return datetime.fromtimestamp(self.seconds() + self.off, UTC)
 
     def monotonic(self) -> float:
         return (time.monotonic()) * self.speed + self.ahead

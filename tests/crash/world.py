@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,15 +156,6 @@ class World:
         aside.write_text(text)
         aside.replace(path)
         self.dropped.append(Dropped(f"DEV/test/{name}", hashlib.sha256(text.encode()).hexdigest(), text))
-
-    def foreign_write(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Somebody else's upload."""
-        with self.sandbox.commons.changed:
-            self.foreign = True
-            try:
-                self.sandbox.write(PROJECT, records)
-            finally:
-                self.foreign = False
 
     # --- lives
 
@@ -348,22 +339,6 @@ class World:
                 f"{key}: stored {record}, but {paper['file']} (drop {paper['drop']}) says {allowed}"
             )
 
-    def check_refusals(self, bad: Callable[[Mapping[str, str]], bool]) -> None:
-        """No row is refused for the commons' troubles: only bad ones, twins, orphans, and files mostly wrong. Not for
-        worlds in which records are deleted."""
-        for path, paper in self.receipts():
-            rows = rows_of(self._text(path))
-            refused = self._refused(path, paper)
-            for line, types in refused.items():
-                if "TWIN" in types:
-                    continue
-                if types == {"MISSING_PARENT"}:
-                    assert not self._parent_was_there(rows[line - 2], paper), f"{path.name}, line {line}: {types}"
-                elif "NOT_SENT" in types:
-                    assert any(map(bad, rows)), f"{path.name}, line {line}: {types}"
-                else:
-                    assert bad(rows[line - 2]), f"{path.name}, line {line} was refused for nothing: {types}"
-
     def stored_once(self) -> None:
         """Every record was written by one request alone. Only for stories in which each row is dropped once."""
         for key, versions in self.history.items():
@@ -376,13 +351,6 @@ class World:
         assert not doubled, f"sent again after it was stored: {doubled}"
 
     # --- within
-
-    def _parent_was_there(self, row: Mapping[str, str], paper: Mapping[str, Any]) -> bool:
-        """Whether it was stored when the drop ended. Where nothing can be seen the commons has to say so itself."""
-        node, column = {"subject": ("study", "studies"), "visit": ("subject", "subjects")}[row["type"]]
-        versions = self.history[node, pg_lower(row[f"{column}.submitter_id"])]
-        # Without the right to read it is looked for (by sending the row) once an hour at least.
-        return bool(versions) and versions[0].at < _seconds(paper["ended_at"]) - 2 * 3600.0
 
     def _refused(self, receipt: Path, paper: Mapping[str, Any]) -> dict[int, set[str]]:
         """Lines of refused rows, with the types of their errors."""
