@@ -176,8 +176,8 @@ class Intake:
         if one is None:
             self.settling[path] = Settling(mark, now, self.rooms.settings.outbox.settle)
             self.rooms.failpoint("intake: seen")
-        else:
-            one.seen(mark, now, event=event)
+        elif one.seen(mark, now, event=event):
+            self.settling[path] = self.settling.pop(path)  # files that settle together arrive in the order of writing
 
     def _gone(self, path: str, *, meant: bool) -> None:
         """A file that was taken is no longer in the outbox. `meant`: it is the file that is gone, not the outbox."""

@@ -42,10 +42,12 @@ class Settling:
     whole: bool | None = None
     """Whether it ends like a finished file; None until someone looked."""
 
-    def seen(self, fingerprint: Fingerprint, now: float, *, event: bool = False) -> None:
-        """Someone looked at the file (or the system reported an event) at `now`."""
-        if event or fingerprint != self.fingerprint:
+    def seen(self, fingerprint: Fingerprint, now: float, *, event: bool = False) -> bool:
+        """Someone looked at the file (or the system reported an event) at `now`. Whether its time starts again."""
+        changed = event or fingerprint != self.fingerprint
+        if changed:
             self.fingerprint, self.since, self.whole = fingerprint, now, None
+        return changed
 
     def ends(self, *, whole: bool) -> None:
         """Tells whether the file, as fingerprinted, ends like a finished one."""

@@ -39,26 +39,28 @@ warnings.filterwarnings("ignore", "Callback with id .* already exists for watch"
 
 
 class Marks:
-    """Paths something happened to, waiting to be looked at. Thread-safe; never raises."""
+    """Paths something happened to, waiting to be looked at, in the order of what happened to each last. Thread-safe;
+    never raises."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._lock = threading.Lock()
-        self._paths: set[str] = set()
+        self._paths: dict[str, None] = {}
         self._all = False
         self._wake = wake
 
     def add(self, path: str) -> None:
         with self._lock:
             if not self._all:
-                self._paths.add(path)
+                self._paths.pop(path, None)
+                self._paths[path] = None
                 if len(self._paths) > _MOST_MARKS:
-                    self._all, self._paths = True, set()
+                    self._all, self._paths = True, {}
         self._wake()
 
     def everything(self) -> None:
         """Asks for a scan."""
         with self._lock:
-            self._all, self._paths = True, set()
+            self._all, self._paths = True, {}
         self._wake()
 
     @property
@@ -67,11 +69,11 @@ class Marks:
         with self._lock:
             return self._all or bool(self._paths)
 
-    def take(self) -> tuple[set[str], bool]:
+    def take(self) -> tuple[tuple[str, ...], bool]:
         """The marked paths since the last call, and whether a scan is asked for."""
         with self._lock:
-            paths, everything = self._paths, self._all
-            self._paths, self._all = set(), False
+            paths, everything = tuple(self._paths), self._all
+            self._paths, self._all = {}, False
             return paths, everything
 
 

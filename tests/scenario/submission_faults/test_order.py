@@ -247,6 +247,7 @@ def test_a_child_that_nobody_can_look_up_parents_for(unseeing: Story) -> None:
         "updated": 0,
         "unchanged": 0,
         "rejected": 0,
+        "waiting": 0,
     }
     seeing(unseeing).whole(*names(3))
 
@@ -289,4 +290,17 @@ def test_files_found_at_one_look_go_in_the_order_they_were_written(story: Story)
     drops = story.goes(2)
     assert [drop.path for drop in drops] == ["DEV/test/b.tsv", "DEV/test/a.tsv"]
     assert story.subject("P0")["sex"] == "female"
+    story.whole("P0", writes=2)
+
+
+def test_a_file_that_is_written_again_while_it_settles_goes_after_one_that_was_not(story: Story) -> None:
+    with story.running() as days:
+        story.drop("a.tsv", subjects("P0 S1 female human"), whole=False)
+        days.until(lambda: days.outbox.status().settling == 1, "a file that settles", pace=0)
+        story.drop("b.tsv", subjects("P0 S1 male human"))
+        days.until(lambda: days.outbox.status().settling == 2, "two files that settle", pace=0)
+        story.drop("a.tsv", subjects("P0 S1 female dog"))
+        drops = days.ended(2)
+    assert [drop.path for drop in drops] == ["DEV/test/b.tsv", "DEV/test/a.tsv"]
+    assert (story.subject("P0")["sex"], story.subject("P0")["species"]) == ("female", "dog")
     story.whole("P0", writes=2)

@@ -32,7 +32,8 @@ def test_every_change_and_every_event_starts_the_time_again() -> None:
     for changed in (mark(size=11), mark(mtime=2), mark(inode=8)):
         one = Settling(mark(), since=0.0, settle=2.0)
         one.ends(whole=True)
-        one.seen(changed, 1.5)
+        assert not one.seen(mark(), 1.0)
+        assert one.seen(changed, 1.5)
         assert one.ripeness(3.0) is Ripeness.WAIT
         assert one.whole is None
     one = Settling(mark(), since=0.0, settle=2.0)

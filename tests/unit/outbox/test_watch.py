@@ -58,10 +58,22 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     one.watch.stop()
 
 
+def test_marks_are_taken_in_the_order_of_what_happened_last() -> None:
+    # Files of one record that are dropped within one look must arrive as they were dropped: the later one counts.
+    marks = Marks(lambda: None)
+    names = [f"{number}.tsv" for number in range(20)]
+    for name in [*names, names[0]]:
+        marks.add(name)
+    assert marks.take() == ((*names[1:], names[0]), False)
+    marks.add("a.tsv")
+    marks.everything()
+    assert marks.take() == ((), True)
+
+
 def test_a_touch_comes_back_as_a_sign_of_life_and_marks_nothing(watched: Watched) -> None:
     assert not watched.check(0.0)
     assert watched.lives.acquire(timeout=60)
-    assert watched.marks.take() == (set(), False)
+    assert watched.marks.take() == ((), False)
     assert not watched.check(1000.0)  # heard, so not deaf however late the next look is
     watched.hears("a.tsv")
 
