@@ -32,6 +32,7 @@ __all__ = [
     "owners",
     "search",
     "shown",
+    "shown_by_id",
     "signature",
     "signature_and_written",
     "transaction",
@@ -120,15 +121,16 @@ def shown(
 ) -> list[dict[str, object]] | Nothing:
     """What GraphQL shows of records: id, submitter_id and `properties`, null where there is nothing. In whatever letter
     case that `find_ids` asks for. A tenth of an export's price (GEN3.md), without links, numbers as floats."""
-    wanted, fields = list(dict.fromkeys(submitter_ids)), " ".join(map(checked, properties))
-    found: list[dict[str, object]] = []
-    for some in portions(wanted, _IDS_AT_ONCE):
-        spellings = list(dict.fromkeys(spelling for given in some for spelling in _spellings(given)))
-        rows = _rows(client, project, _by_submitter_id(node, fields), {"P": [project.id], "S": spellings})
-        if not isinstance(rows, list):
-            return rows
-        found += [row for row in rows if isinstance(row, dict)]
-    return found
+    names = list(dict.fromkeys(submitter_ids))
+    wanted = [list(dict.fromkeys(s for one in some for s in _spellings(one))) for some in portions(names, _IDS_AT_ONCE)]
+    return _shown(client, project, node, "submitter_id", wanted, properties)
+
+
+def shown_by_id(
+    client: Asks, project: Project, node: str, ids: Sequence[str], properties: Sequence[str]
+) -> list[dict[str, object]] | Nothing:
+    """The same of records whose ids are known."""
+    return _shown(client, project, node, "ids", list(portions(ids, _IDS_AT_ONCE)), properties)
 
 
 def children(
@@ -238,9 +240,18 @@ def _spellings(given: str) -> tuple[str, ...]:
     return (given, given.lower(), given.upper(), given.capitalize(), given.title())
 
 
-def _by_submitter_id(node: str, fields: str = "") -> str:
-    rows = f"rows:{checked(node)}(project_id:$P,submitter_id:$S,first:0){{id submitter_id {fields}}}"
-    return f"query($P:[String],$S:[String]){{{GUARD} {rows}}}"
+def _shown(
+    client: Asks, project: Project, node: str, by: str, wanted: Iterable[Sequence[str]], properties: Sequence[str]
+) -> list[dict[str, object]] | Nothing:
+    fields = f"id submitter_id {' '.join(map(checked, properties))}"
+    query = f"query($P:[String],$S:[String]){{{GUARD} rows:{checked(node)}(project_id:$P,{by}:$S,first:0){{{fields}}}}}"
+    found: list[dict[str, object]] = []
+    for some in wanted:
+        rows = _rows(client, project, query, {"P": [project.id], "S": list(some)})
+        if not isinstance(rows, list):
+            return rows
+        found += [row for row in rows if isinstance(row, dict)]
+    return found
 
 
 def _rows(client: Asks, project: Project, query: str, variables: dict[str, object]) -> list[object] | Nothing:

@@ -24,15 +24,17 @@ from gen3sync.commons.replies import (
     Unauthorised,
 )
 from gen3sync.names import Project
-from gen3sync.outbox.glance import Glance, records
+from gen3sync.outbox.glance import Glance, glance, look_at
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.listing import Listings
 from gen3sync.outbox.namedids import owned
+from gen3sync.outbox.plan import PlanRow
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.spellings import Spellings
 from gen3sync.outbox.stock import Record, Stock, key_of, together
 from gen3sync.outbox.wholenode import whole
 from gen3sync.pglower import pg_lower
+from gen3sync.records.dictionary import NodeType
 
 _Answer = TypeVar("_Answer")
 _AT_ONCE = 500
@@ -119,7 +121,7 @@ class Lookup:
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
             return self._from_export(node, wanted, keep=many > len(wanted), names=sight is Sight.FULL)
-        found = self._by_name(node, wanted) if look is None else self._at_a_glance(node, wanted, look)
+        found = self._by_name(node, wanted, look)
         if many <= len(wanted):
             self._spellings.clear()  # nobody asks for more of these
         return found
@@ -157,12 +159,24 @@ class Lookup:
 
     def read_back(self, node: str, ids: Sequence[str]) -> dict[str, Record] | Nothing:
         """As `by_id`, from a fresh export of the whole node where that costs the commons less."""
-        about = self._counts.get(node)
-        if about is not None and len(ids) >= _MANY and max(about, len(ids)) <= _WORTH * len(ids):
+        if ids and self._worth_all(node, len(ids)):
             found = whole(self._client, self._project, node, partial(_of_ids, frozenset(ids)))
             if isinstance(found, dict):
                 return found
         return self.by_id(ids)
+
+    def glimpse(self, rows: Sequence[PlanRow], node_type: NodeType, ids: Sequence[str]) -> dict[str, Record]:
+        """As `read_back`, but only what a glance can tell of records whose `ids` are known, where that costs less."""
+        look = None if self._worth_all(node_type.name, len(ids)) else glance(rows, node_type)
+        if look is None or self.sight() is not Sight.FULL:
+            return {}
+        names = [one.row.submitter_id for one in rows]
+        told = look_at(look, self._asks, self._project, self.later, names, ids)
+        return told[0] if told is not None else {}
+
+    def _worth_all(self, node: str, wanted: int) -> bool:
+        about = self._counts.get(node)
+        return about is not None and wanted >= _MANY and max(about, wanted) <= _WORTH * wanted
 
     def named(self, ids: Sequence[str]) -> dict[str, Record]:
         """Records of any node and project by id, as far as they can be had; see `namedids.py`."""
@@ -240,14 +254,18 @@ class Lookup:
         self._stock.fill(node, pieces)
         return self._stock.records(node, wanted)
 
-    def _by_name(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record] | Nothing:
-        known = queries.find_spelled(self._asks, self._project, node, wanted.values())
-        if not isinstance(known, dict):
-            return known
-        ids = {key: one.id for key, one in known.items()}
+    def _by_name(self, node: str, wanted: Mapping[str, str], look: Glance | None = None) -> dict[str, Record] | Nothing:
+        told = look and look_at(look, self._asks, self._project, self.later, list(wanted.values()))
+        if not told:
+            known = queries.find_spelled(self._asks, self._project, node, wanted.values())
+            if not isinstance(known, dict):
+                return known
+            told = {}, {key: one.id for key, one in known.items()}
+        found, ids = told
         if (failure := self._hidden(node, wanted, ids)) is not None:
             return failure
-        return self.by_id([id for key, id in ids.items() if key in wanted])
+        rest = self.by_id([id for key, id in ids.items() if key in wanted and key not in found])
+        return {**found, **rest} if isinstance(rest, dict) else rest
 
     def _hidden(self, node: str, wanted: Mapping[str, str], ids: dict[str, str]) -> Nothing | None:
         """Adds to `ids` those of `wanted` that are stored in another letter case than was asked for."""
@@ -260,26 +278,6 @@ class Lookup:
         else:
             return hidden
         return None
-
-    def _at_a_glance(self, node: str, wanted: Mapping[str, str], look: Glance) -> dict[str, Record] | Nothing:
-        names = list(wanted.values())
-        asked = {
-            link.name: self.later(
-                partial(queries.children, self._asks, self._project, link.target, link.backref, parents, names)
-            )
-            for link, parents in look.links()
-        }
-        shown = queries.shown(self._asks, self._project, node, names, look.properties)
-        answers = {name: answer.result() for name, answer in asked.items()}
-        families = {name: answer for name, answer in answers.items() if isinstance(answer, dict)}
-        if not isinstance(shown, list) or len(families) < len(answers):
-            return self._by_name(node, wanted)  # GraphQL and the dictionary are not of one mind
-        found = records(look, shown, families, self._project.id)
-        ids = {pg_lower(str(one.get("submitter_id"))): str(one.get("id")) for one in shown}
-        if (failure := self._hidden(node, wanted, ids)) is not None:
-            return failure
-        rest = self.by_id([id for key, id in ids.items() if key in wanted and key not in found])
-        return {**found, **rest} if isinstance(rest, dict) else rest
 
     def _map(
         self, ask: Callable[[list[str]], tuple[Record, ...] | Nothing], parts: list[list[str]]

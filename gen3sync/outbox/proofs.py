@@ -20,6 +20,7 @@ from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
+from gen3sync.outbox.readback import read_back
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
 from gen3sync.outbox.sight import Nothing, Sight
@@ -49,8 +50,7 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
     asked = readers.submit(_states, lookup, answers)
     ids = {answer: _ids(answer) for answer in answers}
     blind = lookup.sight() is Sight.BLIND
-    sought = [one for some in ids.values() for one in some.values() if one]
-    records = {} if blind else lookup.read_back(answers[0].parcel.chunk.node, sought)
+    records = {} if blind else read_back(lookup, answers, ids)
     states, problem, retry = asked.result()
     newest: int | Nothing | None = None
     out = []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gen3sync.ledger import Verdict
 from gen3sync.outbox import listing
 from gen3sync.outbox.glance import FEW_ROWS
-from gen3sync.sandbox import Sandbox
+from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.outbox_bench import Bench, table
 
 ROWS = FEW_ROWS + 10
@@ -197,3 +199,42 @@ def test_many_new_rows_that_have_nothing_in_common_in_an_enormous_node(
     assert counts == {"created": NEW - 1, "updated": 1}
     said = crowded.receipt("subject.tsv")
     assert (said["existed_before"], said["letter_case_not_searched"]) == (1, NEW)
+
+
+FRESH = FEW_ROWS * 6
+
+
+def fresh() -> str:
+    return table(COLUMNS, *(f"subject New-{i:03d} S1 male human 170.5 true 1980" for i in range(FRESH)))
+
+
+def by_ids(bench: Bench) -> list[int]:
+    """How many records each export by ids was asked for."""
+    exports = (one for one in bench.sandbox.requests if one.method == "POST" and "/export" in one.path)
+    return [len(json.loads(one.body or b"")["ids"]) for one in exports]
+
+
+def test_new_records_are_proven_at_a_glance_where_they_are_few_among_many(crowded: Bench) -> None:
+    crowded.drop("new.tsv", fresh())
+    [drop] = crowded.once().ended
+    assert drop.counts["created"] == FRESH
+    proven = crowded.receipt("new.tsv")["verification"]
+    assert (proven["method"], proven["verified"], proven["rows_proven"]) == ("transaction and values", True, FRESH)
+    assert by_ids(crowded) == []
+
+
+def test_what_a_glance_does_not_show_as_it_was_sent_is_read_by_an_export_before_anybody_says_so(crowded: Bench) -> None:
+    """One record vanishes right after the commit, another gets another value (a newer transaction may have written it)."""
+    with crowded.sandbox.faults.hold(Point.AFTER_LOG, method="PUT") as hold, crowded.running() as days:
+        crowded.drop("new.tsv", fresh())
+        days.until(lambda: hold.fault.waiting, "an upload held after its commit")
+        crowded.sandbox.sql_delete("DEV-test", "subject", "New-003")
+        crowded.sandbox.sql("DEV-test", "subject", "New-004", sex="female")
+        hold.release()
+        [drop] = days.ended()
+        told = [event.text for event in days.ledger.events.recent(20)]
+    assert by_ids(crowded)[0] == 2, "only these"
+    assert any("said success, but 1 row is not stored as sent" in text for text in told)
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, FRESH)
+    assert stored(crowded, "New-003")["sex"] == "male"
+    assert crowded.receipt("new.tsv")["verification"]["overwritten_since"] == 1
