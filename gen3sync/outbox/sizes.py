@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 START_ROWS = 10
 STRETCH = 1.25
+NEAR = 0.75
+"""Of the ceiling: a request with that many rows proves that it holds no longer."""
 GROWTH = 50.0
 """At most this many times more rows than the last request had: one lucky request proves only so much."""
 
@@ -47,7 +49,7 @@ class Sizes:
     def took(self, node: str, rows: int, seconds: float) -> None:
         """A request with `rows` rows was answered (either way: a refusal costs nearly as much) after `seconds`."""
         it = self._node(node)
-        if rows >= it.ceiling:
+        if rows >= NEAR * it.ceiling:  # not all of it: `share` makes even portions, which are a little smaller
             it.ceiling = min(self.most, it.ceiling + max(1, it.ceiling // 8))
         # Small requests are mostly overhead and would teach that rows are dear; the ratio is still right as a bound.
         cost = max(seconds, 1e-6) / max(rows, 1)
