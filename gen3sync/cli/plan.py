@@ -14,13 +14,14 @@ from gen3sync.cli.placing import checked, project_for
 from gen3sync.cli.progress import progress
 from gen3sync.cli.words import count
 from gen3sync.clock import SystemClock
-from gen3sync.errors import ExitCode
+from gen3sync.errors import ExitCode, InputError
 from gen3sync.names import printable
 
 if TYPE_CHECKING:
     from gen3sync.config import Settings
     from gen3sync.outbox.dry import Plan
     from gen3sync.outbox.model import RowPlan
+    from gen3sync.records.problems import TableError
 
 _MARK = {
     "create": ("+", "green"),
@@ -46,17 +47,20 @@ def plan(invocation: Invocation, file: Path, to: str | None, rows: int) -> int:
 
 
 def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *, rows: int) -> int:
-    """Plans the files one after another. They do not know of each other's rows."""
+    """Plans the files one after another. They do not know of each other's rows. Raises InputError, when all is shown,
+    for those that cannot be used."""
     import tempfile
 
     from gen3sync.catalog import Catalog
     from gen3sync.cli.ask import commons_of, existing
     from gen3sync.ledger import open_ledger
     from gen3sync.outbox import Outbox
+    from gen3sync.records.problems import TableError
 
     settings = invocation.settings()
     clock = SystemClock()
     plans: list[Plan] = []
+    unusable: dict[Path, TableError] = {}
     # A ledger of its own: planning writes nothing, and works beside a daemon.
     with tempfile.TemporaryDirectory(prefix="gen3sync-plan-") as scratch, commons_of(invocation) as client:
         catalog = Catalog(client, clock, _cache(settings, Path(scratch)))
@@ -65,13 +69,19 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
             with progress(invocation, "comparing with the commons"):
                 for file in files:
                     project = existing(client, project_for(to, file, settings, () if to else catalog.writable()))
-                    plans.append(outbox.plan_file(file, project, limit=None if invocation.json else rows))
+                    try:
+                        plans.append(outbox.plan_file(file, project, limit=None if invocation.json else rows))
+                    except TableError as error:  # one bad file keeps none of the others from being shown
+                        unusable[file] = error
     if invocation.json:
-        invocation.emit([_plain(each) for each in plans])
+        faults = [{"file": str(file), "faults": _faults(error)} for file, error in unusable.items()]
+        invocation.emit([*(_plain(each) for each in plans), *faults])
     else:
         for each in plans:
             for line in _lines(each):
                 invocation.say(line)
+    if unusable:
+        raise InputError("\n".join(error.what for error in unusable.values()))
     held = any(each.counts.get(action, 0) for each in plans for action in ("erase", "wait", "reject"))  # type: ignore[call-overload]
     return ExitCode.DEGRADED if held else ExitCode.OK
 
@@ -131,6 +141,19 @@ def _row(row: RowPlan, words: Mapping[str, str]) -> Iterator[str]:
 
 def _value(value: object) -> str:
     return "(nothing)" if value is None else printable(json.dumps(value, ensure_ascii=False), 80)
+
+
+def _faults(error: TableError) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": str(problem.kind),
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "remedy": problem.remedy,
+        }
+        for problem in error.problems
+    ]
 
 
 def _plain(plan: Plan) -> dict[str, Any]:

@@ -102,3 +102,23 @@ def test_mends_and_erasures_say_what_and_where(lab: Lab) -> None:
         "DEV-test",
         1,
     )
+
+
+def test_one_file_that_cannot_be_used_hides_no_other(lab: Lab) -> None:
+    head = "type\tsubmitter_id\tstudies.submitter_id\tspecies\n"
+    good = written(lab, "good.tsv", f"{head}subject\tU0\tS1\tdog\n")
+    bad = [written(lab, name, text) for name, text in (("a.tsv", head), ("b.tsv", head.replace("type", "typ")))]
+    push = ("push", bad[0], good, bad[1], "--to", "DEV/test", "--dry-run")
+    shown = lab.call(*push)
+    assert shown.code == 65
+    assert "1 update" in shown.out
+    assert "a.tsv: The file has a header and no rows." in shown.err
+    assert "b.tsv: Line 1: The column 'type' is missing." in shown.err
+    result = lab.call(*push, "--json")
+    assert result.code == 65
+    plan, first, second = json.loads(result.out)
+    assert plan["counts"] == {"update": 1}
+    assert [first["file"], second["file"]] == [str(path) for path in bad]
+    (fault,) = second["faults"]
+    assert (fault["kind"], fault["line"], fault["column"]) == ("missing_column", 1, "type")
+    assert "Is it the column 'typ'?" in fault["remedy"]
