@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import secrets
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,7 @@ from gen3sync.commons.rights import error_of
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error
 from gen3sync.names import Project, printable
+from gen3sync.outbox.glance import glance
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.model import Action, IndexedRow, Parent, RowPlan, RowState
@@ -58,6 +59,9 @@ class _Own:
     keys: set[tuple[str, str]]
     held: set[tuple[str, str]] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.number = Counter(node for node, _ in self.keys)
+
     def coming(self, key: tuple[str, str]) -> bool:
         return key in self.keys and key not in self.held
 
@@ -65,8 +69,12 @@ class _Own:
 def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None = None) -> Plan:
     """Plans a file. Raises TableError (an InputError) for a file that cannot be used, FolderError, and the errors of a
     commons that does not answer."""
+    with tempfile.TemporaryDirectory(prefix="gen3sync-plan-") as scratch:
+        return _plan_file(rooms, path, project, Stock(Path(scratch) / "stock"), limit)
+
+
+def _plan_file(rooms: Rooms, path: Path, project: Project, stock: Stock, limit: int | None) -> Plan:
     dictionary = rooms.catalog.dictionary()
-    stock = Stock(rooms.state / f"plan-{secrets.token_hex(4)}.stock")
     watch = GraphqlWatch(rooms.clock)
     watch.at_once()  # somebody sits before the screen
     lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, watch)
@@ -132,11 +140,12 @@ def _planned(
     rows: Sequence[Row], dictionary: Dictionary, lookup: Lookup, rules: Rules, own: _Own, fail: _Fail
 ) -> Iterator[RowPlan]:
     node_type = dictionary.nodes[rows[0].node]
-    stored = lookup.stored(node_type.name, {pg_lower(row.submitter_id): row.submitter_id for row in rows})
+    wished = {pg_lower(row.submitter_id): row.submitter_id for row in rows}
+    read = [PlanRow(_indexed(row), desired(row, node_type)) for row in rows]
+    stored = lookup.stored(node_type.name, wished, of=own.number[node_type.name], look=glance(read, node_type))
     blind = lookup.blind
     if isinstance(stored, Refused | Failure):
         raise fail(stored, f"reading {node_type.name}")
-    read = [PlanRow(_indexed(row), desired(row, node_type)) for row in rows]
     wanted: dict[str, dict[str, str]] = {}
     for one in read:
         record = stored.get(one.row.key)
@@ -167,7 +176,7 @@ def _planned(
 
 def _indexed(row: Row) -> IndexedRow:
     key = pg_lower(row.submitter_id)
-    return IndexedRow(0, 0, row.line, row.end_line, row.node, key, row.submitter_id, 0, None, RowState.NEW)
+    return IndexedRow(0, 0, row.line, row.end_line, row.node, key, row.submitter_id, 0, row.record, RowState.NEW)
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[tuple[Row, ...]]:

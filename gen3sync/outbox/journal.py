@@ -90,7 +90,7 @@ class Journal:
     def refused(self, refused: Sequence[Refusal]) -> None:
         """Rows are refused for good, but not by the answer to a request."""
         if refused:
-            self._write(*_refusals(refused))
+            self._write(*_refusals(refused), flush=False)
 
     def note(self, kind: str, *, flush: bool = True, **values: Json) -> None:
         """Anything else that has to survive, written at `kind`. Without `flush` a kill takes nothing of it, but a power

@@ -146,7 +146,7 @@ class LaneState:
         if self.parked is not None:
             self.rooms.ledger.projects.look(self.project)
             self.parked = replace(self.parked, next_look_at=None)
-        self.planner.forget_parents()
+        self.planner.parents.forget()
         self.lookup.forget()
 
     def project_open(self, error_class: str = "") -> None:

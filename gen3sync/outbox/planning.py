@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gen3sync.commons import queries
 from gen3sync.commons.replies import Failure, Refused
 from gen3sync.outbox.before import values_before
 from gen3sync.outbox.earlier import note_done
@@ -24,10 +23,12 @@ from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.meanings import Meanings
 from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
-from gen3sync.outbox.plan import ParentState, PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
+from gen3sync.outbox.parents import Parents
+from gen3sync.outbox.plan import PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of, reasons_in
+from gen3sync.outbox.refusedparents import RefusedParents
 from gen3sync.outbox.side import side_by_side
-from gen3sync.outbox.sight import Nothing, Sight
+from gen3sync.outbox.sight import Nothing
 from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work
 from gen3sync.records.compare import compare
@@ -44,9 +45,6 @@ BEHIND = "behind"
 SAME_ID = "same id"
 """In the detail of a row that stands behind another drop's: the id that both name, where that is why."""
 _ENDED = (RowState.DONE, RowState.UNCHANGED)
-_FEW_PARENTS = 200
-_REMEMBERED = 20_000
-"""Parents known to be there, per lane; forgotten all at once when there are more."""
 
 
 @dataclass
@@ -62,7 +60,10 @@ class Planner:
     meanings: Meanings = field(default_factory=Meanings)
     unread: dict[int, Table] = field(default_factory=dict)
     """By drop: large files that are still being read. What they name is known, though not all of it is in the index."""
-    _there: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.parents = Parents(self.index, self.lookup)
+        self.refused_parents = RefusedParents(self.index)
 
     def next_node(self, work: Work) -> str | None:
         """The node type of the next batch."""
@@ -83,7 +84,7 @@ class Planner:
         plan_input = [PlanRow(row, self.meanings.of(by_drop[row.drop_id], row, node_type)[1]) for row in rows]
         wished = {row.key: row.submitter_id for row in rows}
         many = sum(self.index.counts(work.id)[RowState.NEW] for work, _ in taken if work.first_pass)
-        early = self._ask_early(plan_input, node_type)
+        early = self.parents.ask_early(plan_input, node_type)
         stored = self.lookup.stored(node_type.name, wished, of=many, look=glance(plan_input, node_type))
         unsearched, blind = self.lookup.unsearched, self.lookup.blind
         known = early()
@@ -98,7 +99,7 @@ class Planner:
             wanted.update(needed)
             if in_doubt(one.row.detail):
                 doubtful.update(needed)
-        states = self._parents(wanted, known, doubtful)
+        states = self.parents.states(wanted, known, doubtful)
         if isinstance(states, Refused | Failure):
             return states
         named = self.lookup.named(ids_to_ask(plan_input, stored))
@@ -146,7 +147,8 @@ class Planner:
 
     def landed(self, node: str, keys: Collection[str]) -> int:
         """Records are there now; rows that waited for them are planned again. Returns how many."""
-        self._remember(node, keys)
+        self.parents.remember({node: keys})
+        self.refused_parents.landed(node, keys)
         self.proven[node] += len(keys)
         self.lookup.grew(node, keys)
         return self.index.release(node, keys)
@@ -157,10 +159,6 @@ class Planner:
         if lost is None:
             return False
         return lost.failed >= MOST_FAILED or (lost.times >= MOST_LOST and self.proven[row.node] > lost.proven)
-
-    def forget_parents(self) -> None:
-        """Somebody may have deleted what was there."""
-        self._there.clear()
 
     def _free(self, work: Work, rows: list[IndexedRow]) -> list[IndexedRow]:
         """Without those whose record an earlier drop or a lost request holds."""
@@ -188,89 +186,13 @@ class Planner:
         return next((drop for drop in names if drop < work.id), None)
 
     def early(self, work: Work, dictionary: Dictionary) -> Callable[[], dict[str, set[str]]]:
-        """Asks for the parents of the next batch before anything else is known; see `remember`."""
+        """Asks for the parents of the next batch before anything else is known; see `Parents.remember`."""
         rows = self.index.batch(work.id, RowState.NEW, BATCH)
         if not rows:
             return dict
         node_type = dictionary.nodes[rows[0].node]
-        return self._ask_early([PlanRow(row, self.meanings.of(work, row, node_type)[1]) for row in rows], node_type)
-
-    def remember(self, found: Mapping[str, Collection[str]]) -> None:
-        """Parents that are there."""
-        for node, keys in found.items():
-            self._remember(node, keys)
-
-    def _ask_early(self, rows: list[PlanRow], node_type: NodeType) -> Callable[[], dict[str, set[str]]]:
-        """Asks whether parents are there beside the question for the rows themselves: for those of new records, which
-        are asked for in any case. Answers what was found by node, once it is called."""
-        if self.lookup.seen and not (self.lookup.sure and self.lookup.sight() is Sight.FULL):
-            return dict
-        by_node: dict[str, dict[str, str]] = {}
-        for one in rows:
-            for parent in needed_parents(one.desired, None, node_type):
-                node, key = parent_key(parent)
-                if key not in self._there.get(node, ()):
-                    by_node.setdefault(node, {})[key] = parent.submitter_id or ""
-        # Of many parents most may belong to rows that turn out to be unchanged.
-        few = {node: keys for node, keys in by_node.items() if len(keys) <= _FEW_PARENTS}
-        asked = {node: self.lookup.later(partial(self.lookup.present, node, keys)) for node, keys in few.items()}
-
-        def found() -> dict[str, set[str]]:
-            answers = {node: answer.result() for node, answer in asked.items()}
-            known = {node: keys for node, keys in answers.items() if isinstance(keys, set)}
-            self.remember(known)
-            # Of many that are missing, which of them are needed is to be known first.
-            return {node: keys for node, keys in known.items() if _all_looked_for(few[node], keys)}
-
-        return found
-
-    def _parents(
-        self, wanted: set[Parent], known: Mapping[str, set[str]], doubtful: Collection[Parent]
-    ) -> dict[tuple[str, str], ParentState] | Nothing:
-        states: dict[tuple[str, str], ParentState] = {}
-        by_node: dict[str, dict[str, str]] = {}
-        for parent in wanted:
-            node, key = parent_key(parent)
-            by_node.setdefault(node, {})[key] = parent.submitter_id or ""
-        for node, keys in by_node.items():
-            there = self._there.get(node, set())
-            asked = {key: sid for key, sid in keys.items() if key not in there}
-            found: set[str] | Nothing | None = known[node] & asked.keys() if node in known else set()
-            if asked and node not in known:
-                found = self.lookup.present(node, asked)
-            # Where nothing can be seen, any parent that is not on its way here is left to the commons to check, once.
-            blind, again = found is None, set[str]()
-            if found is None:
-                if self.lookup.sight() is Sight.EXPORTS:
-                    again = {parent_key(parent)[1] for parent in doubtful if parent.node == node} & asked.keys()
-                found = self._exported(node, {key: asked[key] for key in again})
-            if not isinstance(found, set):
-                return found
-            missing = {key: sid for key, sid in asked.items() if key not in found}
-            coming = self.index.coming(node, missing) if missing else {}
-            if not blind:
-                found = found | self.lookup.odd_spellings(node, missing, but=coming)
-            self._remember(node, found)
-            for key in keys:
-                if key in there or key in found:
-                    states[node, key] = ParentState.STORED
-                elif key in coming:
-                    states[node, key] = ParentState.COMING
-                else:
-                    states[node, key] = ParentState.UNSEEN if blind and key not in again else ParentState.MISSING
-        return states
-
-    def _exported(self, node: str, wanted: Mapping[str, str]) -> set[str] | Nothing:
-        """Which of `wanted` an export of `node` holds: dear, so only for parents that were missed already."""
-        if not wanted:
-            return set()
-        stored = self.lookup.stored(node, wanted)
-        return set(stored) if isinstance(stored, dict) else stored
-
-    def _remember(self, node: str, keys: Collection[str]) -> None:
-        if sum(map(len, self._there.values())) > _REMEMBERED:
-            self._there.clear()
-        self._there.setdefault(node, set()).update(keys)
+        read = [PlanRow(row, self.meanings.of(work, row, node_type)[1]) for row in rows]
+        return self.parents.ask_early(read, node_type)
 
     def _note(self, work: Work, row: IndexedRow, plan: RowPlan, record: Record | None, node_type: NodeType) -> Noted:
         detail: dict[str, Json] = {SAID: row.detail[SAID]} if SAID in row.detail else {}
@@ -302,7 +224,3 @@ class Planner:
                 if plan.unseen:
                     detail[UNSEEN] = [[parent.node, parent.submitter_id] for parent in plan.unseen]
                 return Noted(row, RowState.READY, plan.action, detail, plan.record_id)
-
-
-def _all_looked_for(wanted: Mapping[str, str], found: Collection[str]) -> bool:
-    return queries.few(sid for key, sid in wanted.items() if key not in found)

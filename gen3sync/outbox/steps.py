@@ -25,7 +25,7 @@ from gen3sync.outbox.plan import Rules
 from gen3sync.outbox.reading import detail_of, never_sent, read_some
 from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
-from gen3sync.outbox.standing import tell_wait
+from gen3sync.outbox.standing import FOR_PARENTS, tell_wait
 from gen3sync.outbox.work import Brake, Stage, Work
 from gen3sync.records.dictionary import Dictionary
 
@@ -71,6 +71,7 @@ class Steps:
             moved = read_some(lane.rooms, lane.index, work, lane.project, dictionary, partial(self.call, _nothing))
             if work.stage is Stage.WORK:
                 self._own_lost(work)
+                lane.planner.refused_parents.recall(work)
         if work.reader is not None and work.table is not None:
             lane.planner.unread[work.id] = work.table
         elif work.stage is not Stage.READ:
@@ -193,7 +194,7 @@ class Steps:
         sight = asked.result()
         found = parents()
         if sight is Sight.FULL:
-            lane.planner.remember(found)
+            lane.planner.parents.remember(found)
         return sight
 
     def _guard(self, work: Work) -> None:
@@ -266,6 +267,9 @@ class Steps:
                     lane.put(one, DropState.VERIFYING, reason=str(ended), error_class="archive")
                 continue
             one.stage = Stage.GONE
+            for other in lane.planner.refused_parents.ended(one, lane.works.values()):
+                if other.drop.error_class == FOR_PARENTS:
+                    lane.put(other, DropState.WAITING, reason="", error_class="")  # told anew
             lane.index.forget(one.id)
             lane.works.pop(one.id, None)
             tell_ended(lane.rooms, ended)

@@ -82,11 +82,8 @@ class Waits:
                 continue
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
             said = f"The parent {names} is not in the commons and did not come in time."
-            for node, key, _ in parents:
-                if (own := index.rejected_in(node, key)) is not None:
-                    other = self.lane.works.get(own[0])
-                    where = printable(other.drop.path) if other else "another file"
-                    said += f" It was itself refused: line {own[1]} of {where}."
+            known = self.lane.planner.refused_parents
+            said += "".join(known.told(node, key, self.lane.works) for node, key, _ in parents)
             words = ""
             if in_doubt(row.detail):
                 refusal, words = row.detail[SAID]

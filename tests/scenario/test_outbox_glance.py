@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.names import Project
 from gen3sync.outbox import listing
 from gen3sync.outbox.glance import FEW_ROWS
 from gen3sync.sandbox import Point, Sandbox
@@ -223,8 +224,8 @@ def test_new_records_are_proven_at_a_glance_where_they_are_few_among_many(crowde
     assert by_ids(crowded) == []
 
 
-def test_what_a_glance_does_not_show_as_it_was_sent_is_read_by_an_export_before_anybody_says_so(crowded: Bench) -> None:
-    """One record vanishes right after the commit, another gets another value (a newer transaction may have written it)."""
+def test_what_a_glance_does_not_show_as_it_was_sent_is_read_by_an_export_first(crowded: Bench) -> None:
+    """One record vanishes right after the commit, another gets another value, as a newer transaction may do it."""
     with crowded.sandbox.faults.hold(Point.AFTER_LOG, method="PUT") as hold, crowded.running() as days:
         crowded.drop("new.tsv", fresh())
         days.until(lambda: hold.fault.waiting, "an upload held after its commit")
@@ -238,3 +239,30 @@ def test_what_a_glance_does_not_show_as_it_was_sent_is_read_by_an_export_before_
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, FRESH)
     assert stored(crowded, "New-003")["sex"] == "male"
     assert crowded.receipt("new.tsv")["verification"]["overwritten_since"] == 1
+
+
+def plans(bench: Bench, text: str) -> tuple[dict[str, int], list[str]]:
+    """What a plan counts, and the exports that it took."""
+    path = bench.folder / "planned.tsv"
+    path.write_text(text)
+    before = len(bench.sandbox.requests)
+    with bench.opened() as (outbox, _):
+        counts = outbox.plan_file(path, Project("DEV", "test"), limit=5).counts
+    asked = bench.sandbox.requests[before:]
+    return {str(action): number for action, number in counts.items()}, [r.method for r in asked if "/export" in r.path]
+
+
+def test_a_plan_looks_as_the_sending_does(large: Bench) -> None:
+    """At a glance, but for what differs; and nothing of it stays behind."""
+    changed = rows({7: "subject P-007 S1 female human 170.5 true 1980"})
+    kept = sorted(large.settings.state.path.rglob("*"))
+    assert plans(large, rows()) == ({"unchanged": ROWS}, [])
+    assert plans(large, changed)[0] == {"unchanged": ROWS - 1, "update": 1}
+    assert [
+        path for path in sorted(large.settings.state.path.rglob("*")) if path not in kept and "plan" in path.name
+    ] == []
+
+
+def test_a_plan_of_a_large_file_exports_its_node_once(crowded: Bench) -> None:
+    counts, exports = plans(crowded, many([f"{i:05d}-new" for i in range(NEW + 300)]))
+    assert (counts, exports) == ({"create": NEW + 300}, ["GET"])

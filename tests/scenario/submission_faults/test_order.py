@@ -86,6 +86,25 @@ def test_a_parent_that_was_itself_refused(story: Story) -> None:
     story.whole("P1")
 
 
+def test_a_parent_that_was_refused_in_another_file(story: Story) -> None:
+    """Which file and line is told at once, and after a day and a restart, too."""
+    where = "It was itself refused: line 2 of DEV/test/subject.tsv."
+    with story.running() as days:
+        story.drop("early.tsv", table(VISIT, "visit V0 P0 1"))
+        first = ["1 row waits for subject P0."]
+        days.until(lambda: [d.reason for d in days.ledger.drops.open()] == first, "the wait", pace=0.2)
+        story.drop("subject.tsv", subjects("P0 S1 nonsense human"))
+        story.drop("late.tsv", table(VISIT, "visit V1 P0 1"))
+        both = [f"1 row waits for subject P0. {where}"] * 2
+        days.until(lambda: [d.reason for d in days.ledger.drops.open()] == both, "both say so", pace=0.2)
+    with story.running() as days:
+        days.until(lambda: len(days.ledger.drops.open()) == 2, pace=0.2)
+        days.passes(DAY)
+        assert [drop.verdict for drop in days.ended(3)] == [Verdict.REJECTED] * 3
+    assert where in story.rejects("early.tsv", "rejected")[0]["_errors"]
+    story.whole()
+
+
 def test_a_waiting_row_survives_a_restart(story: Story) -> None:
     story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
     with story.running() as days:
