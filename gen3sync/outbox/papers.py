@@ -110,11 +110,17 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
             tables[()].out.write("]\n")
     cannot = []
     if created:
-        cannot.append(f"{created} new records stay: a PUT cannot delete.")
+        stay = "1 new record stays" if created == 1 else f"{created:,} new records stay"
+        cannot.append(f"{stay}: a PUT cannot delete.")
     if unseen:
-        cannot.append(f"{unseen} records were there before, but their values could not be seen.")
+        were = "1 record was" if unseen == 1 else f"{unseen:,} records were"
+        cannot.append(f"{were} there before, but the values could not be seen.")
     if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
+    if work.urls and tables:
+        cannot.append(
+            "Where data lies (`urls`) stays as it was sent: the commons does not tell what stood there before."
+        )
     files = {undo.path.name: undo.rows for undo in tables.values()}
     told = {"restores": sum(files.values()), "files": files, "cannot": cannot}
     return [undo.path for undo in tables.values()], told, changed

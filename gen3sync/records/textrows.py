@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
@@ -100,9 +101,12 @@ class TextRows:
             problems.append(unknown_type(name, self._dictionary, record.line))
         if is_blank(submitter_id):
             problems.append(missing_submitter_id(record.line))
+        cells: dict[str, str] = {}
         if node is not None and (lacking := self._lacking(node)):
+            # What else is wrong with it for that type is of no use to anybody.
             problems.append(other_type(node.name, self._main_type, lacking, record.line))
-        cells = self._cells(record, values, node, problems) if node is not None else {}
+        elif node is not None:
+            cells = self._cells(record, values, node, problems)
         raw = self.raw(record)
         if problems or node is None:
             return BadRow(record.line, record.end_line, raw, tuple(problems), name or None, submitter_id or None)
@@ -268,9 +272,11 @@ class TextRows:
     def _last_blanks(self, record: TextRecord, values: Sequence[str]) -> None:
         stripped = record.raw[len(record.raw.rstrip()) :]
         if self._form is Form.TSV and "\t" in stripped and len(values) <= len(self._header.names):
-            text = "The blank cells at the end of the last row are sent in quotes; the commons would overlook them."
-            name = self._name(len(values) - 1)
-            self._mends.add(MendKind.LAST_ROW_BLANKS, text, record.line, name, "", '""', 1)
+            places = list(itertools.takewhile(lambda place: not values[place], reversed(range(len(values)))))[::-1]
+            names = ", ".join(filter(None, map(self._name, places)))
+            text = f"The blank cells at the end of the last row ({names}) count as in other rows; the commons would "
+            text += "overlook them, were they not quoted."
+            self._mends.add(MendKind.LAST_ROW_BLANKS, text, record.line, self._name(places[0]), "", '""', 1)
 
     def _name(self, place: int | None) -> str | None:
         return None if place is None else column_name(self._header.names, place)

@@ -160,8 +160,8 @@ def test_a_record_that_came_meanwhile_counts_as_updated_also_after_a_crash(tmp_p
         receipt = bench.receipt("subject.tsv")
         assert (receipt["existed_before"], receipt["rows"]["created"], receipt["rows"]["updated"]) == (1, 1, 1)
         assert receipt["undo"]["cannot"] == [
-            "1 new records stay: a PUT cannot delete.",
-            "1 records were there before, but their values could not be seen.",
+            "1 new record stays: a PUT cannot delete.",
+            "1 record was there before, but the values could not be seen.",
         ]
 
 

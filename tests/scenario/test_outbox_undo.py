@@ -237,7 +237,7 @@ def test_undo_and_the_undo_of_an_undo_also_after_a_crash(tmp_path: Path, step: s
                 second = studied(bench)
                 assert second["a"] == ("Two", None, ["b"])
                 told = bench.receipt(name)["undo"]
-                assert (told["restores"], told["cannot"]) == (2, ["1 new records stay: a PUT cannot delete."])
+                assert (told["restores"], told["cannot"]) == (2, ["1 new record stays: a PUT cannot delete."])
             elif name == "undo.tsv":
                 assert studied(bench) == at_first | {"D": ("New", None, None)}
                 assert bench.receipt(name)["undo"]["cannot"] == []

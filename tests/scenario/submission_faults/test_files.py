@@ -25,6 +25,22 @@ TWO = subjects(*(row.replace("human", "dog") for row in persons(4)))
 CUT = ONE[: ONE.rindex("emale")]  # in the middle of the last row: P3 is of the sex "f"
 
 
+def test_an_undo_file_dropped_under_its_own_name(story: Story) -> None:
+    """Its own undo file must not take its place."""
+    story.drop("subject.tsv", ONE)
+    story.goes()
+    story.drop("subject.tsv", TWO)
+    story.goes(2)
+    undo = (story.folder / "sent/DEV/test/subject-2.tsv.undo.tsv").read_bytes()
+    story.drop("undo.tsv", undo)
+    [*_, drop] = story.goes(3)
+    assert (drop.verdict, drop.counts["updated"]) == (Verdict.LANDED, 4)
+    assert (story.folder / "sent/DEV/test/undo.tsv").read_bytes() == undo
+    assert story.says("undo.tsv")["undo"]["files"] == {"undo.tsv": 4}
+    assert {story.subject(name)["species"] for name in names(4)} == {"human"}
+    story.whole(*names(4), writes=3)
+
+
 def replaced(story: Story, path: Path) -> None:
     beside = path.with_name(".subject.tsv.swp")
     beside.write_text(TWO)

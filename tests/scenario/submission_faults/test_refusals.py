@@ -87,6 +87,32 @@ def test_a_row_the_commons_would_refuse(story: Story, fault: str) -> None:
     story.whole("P0", "P2")
 
 
+def test_rows_of_two_types_in_one_file(story: Story) -> None:
+    head = "type submitter_id studies.submitter_id subjects.submitter_id sex visit_number"
+    rows = ("visit V1 . P0 . 1", "subject P0 S1 . male .", "visit V2 . P0 . 2", "subject P1 S1 . female .")
+    story.drop("both.tsv", table(head, *rows, "subject P2 S1 . male ."))
+    [drop] = story.goes()
+    assert drop.verdict is Verdict.LANDED
+    receipt = story.says("both.tsv")
+    assert receipt["nodes"] == {"subject": {"created": 3}, "visit": {"created": 2}}
+    mends = [one for one in receipt["mends"] if one["kind"] == "mixed_types"]
+    assert [(one["from"], one["to"], one["line"], one["rows"]) for one in mends] == [("subject", "visit", 2, 2)]
+    assert {tuple(chunk["lines"]) for chunk in receipt["chunks"]} == {(3, 6), (2, 4)}
+    assert story.sandbox.count("DEV-test", "visit") == 2
+    story.whole("P0", "P1", "P2")
+
+
+def test_a_type_the_header_is_not_meant_for(story: Story) -> None:
+    rows = subjects("P0 S1 male human", "P1 S1 male human", "P2 S1 male human")
+    story.drop("subject.tsv", rows.replace("subject\tP1", "visit\tP1"))
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 2, 1)
+    [bad] = story.rejects("subject.tsv")
+    assert (bad["_line"], bad["_error_type"]) == ("3", "OTHER_TYPE")
+    assert "lacks 'subjects.submitter_id'" in bad["_errors"]
+    story.whole("P0", "P2")
+
+
 @pytest.mark.parametrize("number", ["NaN", "inf", "-Infinity"])
 def test_a_number_the_commons_fails_on(story: Story, number: str) -> None:
     rows = subjects("P0 S1 170", f"P1 S1 {number}", "P2 S1 180", columns="height_cm")
