@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
+import io
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ from watchdog.observers import Observer
 
 from gen3sync.clock import SystemClock
 from gen3sync.ledger import Verdict
-from gen3sync.outbox import watch
+from gen3sync.outbox import snapshot, watch
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
 ONE = subjects(*persons(4))
 TWO = subjects(*(row.replace("human", "dog") for row in persons(4)))
+QUEUED = Path("/proc/sys/fs/inotify/max_queued_events")
 CUT = ONE[: ONE.rindex("emale")]  # in the middle of the last row: P3 is of the sex "f"
 
 
@@ -68,6 +71,10 @@ ENDS: dict[tuple[str, str], list[tuple[str, Verdict]]] = {
     ("truncated", "settling"): [("subject.tsv", PARTLY)],
     ("deleted", "settling"): [],
     ("renamed", "settling"): [("other.tsv", LANDED)],
+    ("replaced", "taking"): [("subject.tsv", LANDED)],
+    ("truncated", "taking"): [("subject.tsv", PARTLY)],
+    ("deleted", "taking"): [],
+    ("renamed", "taking"): [("other.tsv", LANDED)],
     ("replaced", "sending"): [FIRST, ("subject.tsv", LANDED)],
     ("truncated", "sending"): [FIRST, ("subject.tsv", PARTLY)],
     ("deleted", "sending"): [FIRST],
@@ -79,11 +86,40 @@ ENDS: dict[tuple[str, str], list[tuple[str, Verdict]]] = {
 }
 
 
-@pytest.mark.parametrize("stage", ["settling", "sending", "archiving"])
+EARLY = ("settling", "taking")
+"""Stages before anything was taken: what was there before the change never arrives."""
+
+
+def while_taken(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> list[int]:
+    """Lets `change` happen when the first bytes of a file have been read for its snapshot; how often one was begun."""
+    opened = snapshot._opened
+    begun: list[int] = []
+
+    class Slow(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                return super().read(size)
+            some = super().read(20)
+            if len(begun) == 1:
+                change()
+            return some
+
+    def slow(source: Path, beneath: Path | None) -> Any:
+        with opened(source, beneath) as file:
+            begun.append(os.fstat(file.fileno()).st_size)
+            return Slow(os.dup(file.fileno()))
+
+    monkeypatch.setattr(snapshot, "_opened", slow)
+    return begun
+
+
+@pytest.mark.parametrize("stage", ["settling", "taking", "sending", "archiving"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_while(story: Story, change: str, stage: str) -> None:
+def test_changed_while(story: Story, monkeypatch: pytest.MonkeyPatch, change: str, stage: str) -> None:
     wanted = ENDS[change, stage]
     done: list[str] = []
+    if stage == "taking":
+        while_taken(monkeypatch, lambda: CHANGES[change](story, path))
 
     def failpoint(step: str) -> None:
         if step == "archive: papers placed" and stage == "archiving" and not done:
@@ -96,6 +132,9 @@ def test_changed_while(story: Story, change: str, stage: str) -> None:
             story.drop("subject.tsv", ONE, whole=change == "renamed")
             days.until(lambda: days.outbox.status().settling == 1, "a file that settles", pace=0)
             CHANGES[change](story, path)
+        elif stage == "taking":
+            story.drop("subject.tsv", ONE, whole=change == "renamed")
+            days.until(lambda: not path.exists() or path.read_text() != ONE, "the change")
         elif stage == "sending":
             with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold:
                 story.drop("subject.tsv", ONE)
@@ -108,13 +147,38 @@ def test_changed_while(story: Story, change: str, stage: str) -> None:
         days.until(lambda: days.outbox.status().settling == 0, "quiet")
         assert [(drop.path.removeprefix("DEV/test/"), drop.verdict) for drop in drops] == wanted
         assert len(days.ledger.drops.recent(10)) == len(wanted)
-    stored = names(3) if (change, stage) == ("truncated", "settling") else names(4)
-    story.whole(*(stored if wanted else ()), writes=2 if change == "replaced" and stage != "settling" else 1)
+    stored = names(3) if change == "truncated" and stage in EARLY else names(4)
+    story.whole(*(stored if wanted else ()), writes=2 if change == "replaced" and stage not in EARLY else 1)
+    if stage == "taking":
+        left = list((story.settings.state.path / snapshot.FOLDER).iterdir())
+        assert not left, "nothing of what was read in vain is left"
     if wanted:
         assert story.subject("P0")["species"] == ("dog" if change == "replaced" else "human")
     if change == "truncated":
-        [bad] = story.rejects("subject.tsv" if stage == "settling" else "subject-2.tsv")
+        [bad] = story.rejects("subject.tsv" if stage in EARLY else "subject-2.tsv")
         assert (bad["_line"], "'f'" in bad["_errors"]) == ("5", True)
+
+
+def test_grown_while_it_is_taken(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that had paused for longer than files settle: not the half of it arrives, but all, once it rests."""
+    more = "".join(f"subject\tP{i}\tS1\tmale\thuman\n" for i in range(4, 8))
+
+    def grows() -> None:
+        with path.open("a") as file:
+            file.write(more)
+
+    path = story.outbox / "DEV/test/subject.tsv"
+    begun = while_taken(monkeypatch, grows)
+    story.dropped.add(_sha(ONE + more))
+    with story.running() as days:
+        story.drop("subject.tsv", ONE, whole=False)
+        [drop] = days.ended()
+        days.passes(120)
+        days.until(lambda: days.outbox.status().settling == 0, "quiet")
+        assert len(days.ledger.drops.recent(10)) == 1
+    assert begun == [len(ONE), len(ONE + more)]
+    assert (drop.verdict, drop.counts["created"], drop.sha256) == (LANDED, 8, _sha(ONE + more))
+    story.whole(*names(8))
 
 
 def test_written_to_in_the_very_last_moment(story: Story) -> None:
@@ -354,6 +418,53 @@ def test_events_are_lost(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
         drop = days.ended(2)[1]
     assert drop.verdict is LANDED
     story.whole(*names(4))
+
+
+@pytest.mark.skipif(
+    not QUEUED.exists() or int(QUEUED.read_text()) > 500_000, reason="needs inotify, and a queue that can be filled"
+)
+def test_a_real_overflow_of_inotify(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader is held back until the kernel's queue is full and the kernel says so. What was dropped then is found
+    by the next scan, and what comes later is heard of again, in folders too that nobody heard of."""
+    story = Story(tmp_path, sandbox, options='chunk_rows = 4\nrescan = "10m"')
+    from watchdog.observers.inotify_c import InotifyConstants, InotifyFD
+
+    overflown: list[Any] = []
+    slow, held, quick = threading.Event(), threading.Event(), threading.Event()
+    real = InotifyFD.read_events
+
+    def read_events(self: Any, **options: Any) -> Any:
+        events = real(self, **options)
+        overflown.extend(event for event in events if event.mask & InotifyConstants.IN_Q_OVERFLOW)
+        if slow.is_set():
+            held.set()
+            assert quick.wait(60)
+        return events
+
+    monkeypatch.setattr(InotifyFD, "read_events", read_events)
+    with story.running() as days:
+        story.drop("first.tsv", subjects("P0 S1 male human"))
+        days.ended()
+        assert days.outbox.status().watch == "inotify"
+        noise = [story.outbox / f".noise{i}" for i in range(2)]
+        slow.set()
+        noise[0].touch()
+        assert held.wait(60)
+        for number in range(int(QUEUED.read_text()) + 100):
+            noise[number % 2].touch()
+        for i in range(1, 5):
+            story.drop(f"new{i}/s.tsv", subjects(f"P{i} S1 male human"))
+        quick.set()
+        days.until(lambda: overflown, "the overflow", pace=0)
+        assert {drop.verdict for drop in days.ended(5)} == {LANDED}
+        scanned = story.time.monotonic()
+        story.drop("new4/last.tsv", subjects("P5 S1 male human"))
+        days.arrived(6, pace=0.2)
+        assert story.time.monotonic() - scanned < 300, "heard, not found by the next scan"
+        days.ended(6)
+        for path in noise:
+            path.unlink()
+    story.whole(*names(6))
 
 
 def test_more_events_than_can_be_kept(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
