@@ -74,6 +74,9 @@ def _reason(rule: str, column: str | None, remedy: str = "", message: str = "") 
 def _demanded(asked: Demand, place: _Place) -> Reason:
     column = place.column() or ""
     link = place.node.link.get(column.partition(".")[0])
+    number = re.fullmatch(r".+\.(\d+)", place.key or "")
+    if asked.value == NOTHING and number is not None and link is None:
+        asked = replace(asked, value="null")
     if asked.value == NOTHING:
         if link is not None:
             return _linkless([link.name], place)
@@ -84,7 +87,6 @@ def _demanded(asked: Demand, place: _Place) -> Reason:
         column = f"{link.name}.id" if ids else column
         must = "be an id that the commons gave (a UUID)" if ids else f"name its {link.target} by `{link.key}` or `id`"
         asked = replace(asked, must=must, remedy="Name the parent by its submitter_id instead." if ids else "")
-    number = re.fullmatch(r".+\.(\d+)", place.key or "")
     item = f", in item {int(number[1]) + 1}" if number and link is None else ""
     rule = f"`{column}` must {asked.must}"
     hint = f"; {asked.hint}" if asked.hint else ""
@@ -134,10 +136,19 @@ def _unknown(found: re.Match[str], place: _Place) -> Reason:
 def _no_parent(found: re.Match[str], place: _Place) -> Reason:
     link = found["link"]
     column, target = place.column(link), place.target(link)
-    if who := found["id"]:
+    named = _NAMED.search(found.string)
+    if (who := found["id"]) and named is not None:
+        rule = f"`{link}` names {_a(target)} by an id and a name that do not belong together"
+        message = f"{rule}: {printable(who, 120)}, {printable(named[1], 120)}."
+        return _reason(rule, column, f"Name the {target} by one of them alone.", message)
+    if who:
         column = f"{link}.id"
-    elif (named := _NAMED.search(found.string)) is not None:
+    elif named is not None:
         who = named[1]
+    if target == "project":
+        rule = f"`{column}` must be the project that the row is sent to"
+        remedy = "Write its code, without that of its program."
+        return _reason(rule, column, remedy, f"{rule}, not {printable(who, 120)}." if who else "")
     rule = f"`{column}` names {_a(target)} that is not in the project"
     message = f"{rule}: {printable(who, 120)}." if who else f"{rule}."
     remedy = f"Look at the spelling, or drop the {target} first and then this row again."

@@ -152,6 +152,26 @@ def test_every_recorded_error_has_words_of_ours() -> None:
         ),
         (
             "sample",
+            "cases",
+            f"No link destination found for cases, id='{UUID}', unique_keys='[{{'submitter_id': 'C1'}}]'",
+            f"`cases` names a case by an id and a name that do not belong together: {UUID}, C1. Name the case by one "
+            "of them alone.",
+        ),
+        (
+            "experiment",
+            "projects",
+            "No link destination found for projects, unique_keys='[{'code': 'DEV-test'}]'",
+            "`projects.code` must be the project that the row is sent to, not DEV-test. Write its code, without that "
+            "of its program.",
+        ),
+        (
+            "case",
+            "consent_codes.1",
+            "None is not of type 'string'",
+            "`consent_codes` must be text, not null, in item 2.",
+        ),
+        (
+            "sample",
             None,
             "Additional properties are not allowed ('sample_typ' was unexpected)",
             "Did you mean `sample_type`?",
