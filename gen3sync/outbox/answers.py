@@ -69,13 +69,16 @@ class Consequences:
                 case Step.SORT:
                     self._sort(work, answer, reasons)
                 case Step.AGAIN:
+                    self.lane.index.unsent(rows)
                     work.groups += 1
                     self.lane.retrial(work)
                     self.lane.index.move(rows, RowState.NEW, tries=rows[0].tries + 1, grp=work.groups)
                 case Step.HALVE:
+                    self.lane.index.unsent(rows)
                     work.failures += 1
                     halve(self.lane, work, rows, answer.outcome.message)
                 case _:
+                    self.lane.index.unsent(rows)
                     self._back(work, answer)
         self.lane.rooms.failpoint("send: answer written")
         return first.outcome.step is Step.PROVE
