@@ -6,7 +6,7 @@ afterwards"). Without read access every answer is empty.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from gen3sync.commons.asking import Asks, Nothing, odd, portions, rows_of, text_or_none
 from gen3sync.commons.parsing import is_number
@@ -74,6 +74,27 @@ def find_transaction(
     Looks through at most the newest 2,000 (`since_id` None: all of those). None is no proof that nothing was stored: a
     request may still wait in the commons' queue.
     """
+    for entry in _newest_first(client, project, since_id):
+        if not isinstance(entry, Transaction) or document_name in entry.document_names:
+            return entry
+    return None
+
+
+def others_wrote(client: Asks, project: Project, since_id: int, own: str) -> bool | Nothing:
+    """Whether a transaction after `since_id` may have stored something and is none of ours, whose documents' names
+    begin with `own`. Looks through at most the newest 2,000."""
+    for entry in _newest_first(client, project, since_id):
+        if not isinstance(entry, Transaction):
+            return entry
+        ours = any(name.startswith(own) for name in entry.document_names)
+        stored = entry.state in (TransactionState.SUCCEEDED, TransactionState.PENDING) and not entry.is_dry_run
+        if stored and not ours:
+            return True
+    return False
+
+
+def _newest_first(client: Asks, project: Project, since_id: int | None) -> Iterator[Transaction | Nothing]:
+    """The log from its newest entry back to `since_id`, or what kept it from being read."""
     query = (
         "query($p:String,$c:String,$n:Int,$o:Int){log:transaction_log(last:$n,offset:$o,program:$p,project:$c)"
         "{id state is_dry_run created_datetime documents{name}}}"
@@ -83,15 +104,14 @@ def find_transaction(
         variables = {"p": project.program, "c": project.code, "n": _LOG_PAGE, "o": offset}
         entries = _log(client, query, variables)
         if not isinstance(entries, tuple):
-            return entries
+            yield entries
+            return
         for entry in sorted(entries, key=lambda entry: -entry.id):
             if since_id is not None and entry.id <= since_id:
-                return None
-            if document_name in entry.document_names:
-                return entry
+                return
+            yield entry
         if len(entries) < _LOG_PAGE:
-            return None
-    return None
+            return
 
 
 def _log(client: Asks, query: str, variables: dict[str, object]) -> tuple[Transaction, ...] | Nothing:

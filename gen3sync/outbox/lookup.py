@@ -14,15 +14,7 @@ from typing import TypeVar
 from gen3sync.clock import Clock
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
-from gen3sync.commons.replies import (
-    Broken,
-    Busy,
-    Failure,
-    Forbidden,
-    Refused,
-    Transaction,
-    Unauthorised,
-)
+from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Refused, Transaction, Unauthorised
 from gen3sync.names import Project
 from gen3sync.outbox.glance import Glance, glance, look_at
 from gen3sync.outbox.graphql import GraphqlWatch
@@ -218,6 +210,9 @@ class Lookup:
 
     def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
         return queries.find_transaction(self._asks, self._project, document_name, since)
+
+    def others_wrote(self, since: int, own: str) -> bool | Nothing:
+        return queries.others_wrote(self._asks, self._project, since, own)
 
     def newest_transaction(self) -> int | Nothing | None:
         return queries.last_transaction_id(self._asks, self._project)

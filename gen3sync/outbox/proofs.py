@@ -23,7 +23,7 @@ from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.readback import read_back
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
-from gen3sync.outbox.sight import Nothing, Sight
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Work
 from gen3sync.pglower import pg_lower
 from gen3sync.records.compare import compare
@@ -52,7 +52,6 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
     blind = lookup.sight() is Sight.BLIND
     records = {} if blind else read_back(lookup, answers, ids)
     states, problem, retry = asked.result()
-    newest: int | Nothing | None = None
     out = []
     for answer in answers:
         tid = _tid(answer)
@@ -67,9 +66,7 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
             back = Readback(state, records, problem=said, retry=retry)
         differs, values = _compared(answer.parcel, ids[answer], back)
         proven = prove(answer.parcel.rows, back, differs)
-        if proven.differences and newest is None:
-            newest = lookup.newest_transaction()
-        if proven.differences and isinstance(newest, int) and tid is not None and newest > tid:
+        if proven.differences and tid is not None and lookup.others_wrote(tid, _own(answer)) is True:
             back = replace(back, others_since=True)
             proven = prove(answer.parcel.rows, back, differs)
         out.append(Evidence(answer, back, proven, values))
@@ -181,6 +178,12 @@ def halve(lane: LaneState, work: Work, rows: Sequence[IndexedRow], message: str)
 
 def _ids(answer: Answer) -> dict[int, str]:
     return {row.id: answer.outcome.ids.get(row.id) or row.record_id or "" for row in answer.parcel.rows}
+
+
+def _own(answer: Answer) -> str:
+    """How the names of all our documents begin. Our own requests never write what another of them has yet to prove."""
+    ours, host, _ = answer.parcel.chunk.document_name.split("/", 2)
+    return f"{ours}/{host}/"
 
 
 def _tid(answer: Answer) -> int | None:

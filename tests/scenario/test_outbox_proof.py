@@ -98,6 +98,31 @@ def test_a_value_that_is_not_there_is_seen_in_an_export_too(bench: Bench) -> Non
     assert read_back(bench) == {"GET"}
 
 
+@pytest.mark.parametrize("stranger", [False, True])
+def test_requests_of_our_own_are_nobody_who_wrote_since(bench: Bench, stranger: bool) -> None:
+    """The first request's proof comes after the answers of the next: these explain no value that is not as sent."""
+    done: list[str] = []
+
+    def spoil(step: str) -> None:
+        if step == "send: answered" and not done:
+            done.append(step)
+            bench.sandbox.sql("DEV-test", "subject", "P0", species="dog")
+            if stranger:
+                study = {"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}
+                bench.sandbox.write("DEV-test", [study])
+
+    bench.drop("subject.tsv", subjects(MANY))
+    [drop] = bench.once(spoil).ended
+    receipt = bench.receipt("subject.tsv")
+    found = bench.sandbox.record("DEV-test", "subject", "P0")
+    assert found is not None
+    assert drop.verdict is Verdict.LANDED
+    proof = receipt["verification"]
+    assert (found["species"], proof["overwritten_since"]) == (("dog", 1) if stranger else ("human", 0))
+    assert (proof["rows_proven"], proof["values"]) == (MANY - stranger, 3 * (MANY - stranger))
+    assert len(receipt["chunks"]) > 3 - stranger
+
+
 def test_few_rows_wait_for_the_proof_of_the_next(bench: Bench) -> None:
     """The first request, sent alone, is read back with those after it: one question less."""
     bench.drop("subject.tsv", subjects(MANY))
