@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gen3sync.clock import Clock
@@ -73,8 +72,4 @@ class Rest:
         """The drop with what it waits for, if it has not ended: itself, its project, or the commons."""
         if drop.reason or drop.state == "ended":
             return drop
-        for one in self._ledger.projects.all():
-            if (one.program, one.project) == (drop.program, drop.project):
-                drop = replace(drop, reason=one.reason, error_class=one.error_class)
-                return replace(drop, next_attempt_at=one.next_look_at, attempts=one.attempts)
-        return waiting(drop, read(self._ledger))
+        return waiting(drop, read(self._ledger), self._ledger.projects.all())

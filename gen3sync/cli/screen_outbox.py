@@ -42,7 +42,7 @@ def outbox_lines(status: Status, now: datetime, columns: int) -> Iterator[str]:
     for drop in open_drops[:MOST]:
         # What a person has to do stands at the end of the reason, so a parked drop's words are not cut.
         lines = None if drop.state == "parked" else 4
-        words = _drop_words(drop, now, paused=outbox.pause is not None and drop.reason == outbox.pause.reason)
+        words = _drop_words(drop, now, _waits_for(drop, outbox))
         yield from row(drop.state, printable(drop.path), words, columns, lines)
     yield from _more(outbox.open_total - MOST, "file")
     for ended in outbox.refused[:MOST]:
@@ -90,8 +90,15 @@ def _pause_words(pause: PauseStatus, now: datetime) -> str:
     return f"{printable(pause.reason, _LONGEST)} Asked {times(pause.attempts)}{since}, {again}."
 
 
-def _drop_words(drop: DropStatus, now: datetime, *, paused: bool = False) -> str:
-    """`paused`: it waits for the commons, which is told above, for all drops together."""
+def _waits_for(drop: DropStatus, outbox: OutboxStatus) -> str:
+    """What a drop waits for, where that is told above for all drops together."""
+    if outbox.pause is not None and drop.reason == outbox.pause.reason:
+        return "the commons"
+    parked = any((one.project, one.reason) == (drop.project, drop.reason) for one in outbox.parked_projects)
+    return "its project" if parked else ""
+
+
+def _drop_words(drop: DropStatus, now: datetime, waits_for: str = "") -> str:
     words = []
     # Rows that wait for somebody move no further: what they wait for says more than how far they came.
     if drop.rows and drop.done is not None and (drop.done or not drop.reason):
@@ -99,8 +106,8 @@ def _drop_words(drop: DropStatus, now: datetime, *, paused: bool = False) -> str
         words.append(f"{drop.done:,} of {drop.rows:,} rows{share}")
     if drop.left is not None:
         words.append(f"about {span(drop.left)} left")
-    if paused:
-        return "; ".join((*words, "waits for the commons"))
+    if waits_for:
+        return "; ".join((*words, f"waits for {waits_for}"))
     if drop.reason:
         words.append(printable(drop.reason, _LONGEST))
     if drop.next_attempt_at:

@@ -108,9 +108,8 @@ def gather(ledger: Ledger, live: Live, now: datetime, recall: Recall | None = No
 def _outbox(ledger: Ledger, live: Live, drops: tuple[Drop, ...], recall: Recall, elapsed: float) -> OutboxStatus:
     recall.forget_paces(set(live.progress))
     pause, projects = read_pause(ledger), ledger.projects.all()
-    parked = {(one.program, one.project) for one in projects}
     shown = [
-        _open(waiting(drop, pause, parked), live.progress.get(drop.id), recall, elapsed)
+        _open(waiting(drop, pause, projects), live.progress.get(drop.id), recall, elapsed)
         # Those on their way before those that wait: the hundred oldest may all be parked.
         for drop in sorted(drops, key=lambda drop: (drop.id not in live.progress, drop.id))[:_OPEN]
     ]

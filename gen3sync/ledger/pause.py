@@ -7,16 +7,17 @@ that waits for nothing else is made of the note when it is shown (`waiting`). Im
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from gen3sync.ledger.rows import Drop, DropState
+from gen3sync.ledger.rows import Drop, DropState, ParkedProject
 
 NOTE = "outbox: the commons is left alone"
 """Where in the ledger's notes it stands."""
-_AT_WORK = (DropState.WAITING, DropState.PLANNING, DropState.SENDING, DropState.VERIFYING)
+_AT_WORK = (DropState.WAITING, DropState.PLANNING, DropState.SENDING)
+"""One that is verified needs nothing more of the commons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,22 @@ def read(ledger: _Ledger) -> Pause | None:
     return pause if all(at.tzinfo is not None for at in (pause.since, pause.until)) else None
 
 
-def waiting(drop: Drop, pause: Pause | None, parked: Collection[tuple[str | None, str | None]] = ()) -> Drop:
-    """The drop as it is to be shown: one that waits for the commons alone says why, how often that was asked and when
-    it is asked again. `parked` are programs and codes of parked projects, whose drops wait for these."""
-    if pause is None or drop.reason or drop.state not in _AT_WORK or drop.program is None:
+def waiting(drop: Drop, pause: Pause | None, projects: Iterable[ParkedProject] = ()) -> Drop:
+    """The drop as it is to be shown: one that waits for the commons alone, or for its project among the parked
+    `projects`, says why, how often that was looked at in vain, and when it is looked at again."""
+    if drop.reason or drop.state not in _AT_WORK or drop.program is None:
         return drop
-    if (drop.program, drop.project) in parked:
+    mine = next((one for one in projects if (one.program, one.project) == (drop.program, drop.project)), None)
+    if mine is not None and (mine.next_look_at is not None or pause is None):
+        return replace(
+            drop,
+            state=DropState.WAITING,
+            reason=mine.reason,
+            error_class=mine.error_class,
+            attempts=mine.attempts,
+            next_attempt_at=mine.next_look_at,
+        )
+    if pause is None:
         return drop
     return replace(
         drop,

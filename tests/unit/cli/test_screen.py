@@ -97,6 +97,8 @@ def test_what_is_looked_at_again_says_how_often_and_when() -> None:
     assert "The project is closed. Looked at 3 times, again in 1 min." in text
     assert "No such project. Looked at once, again in 1 min." in text
     assert "no answer came. Known at the latest in 1 min." in text
+    drops = replace(outbox, open=(replace(drop, project="DEV/x", state="waiting", reason=parked.reason),))
+    assert "DEV/y/a.tsv waits for its project" in " ".join(screen(replace(status, outbox=drops)).split())
     looking = replace(outbox, parked_projects=(replace(parked, next_look_at=None),))
     assert "DEV/x The project is closed." in " ".join(screen(replace(status, outbox=looking)).split())
 

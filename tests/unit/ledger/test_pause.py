@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gen3sync.clock import ManualClock
-from gen3sync.ledger import Drop, DropState, Ledger, NewDrop
+from gen3sync.ledger import Drop, DropState, Ledger, NewDrop, ParkedProject
 from gen3sync.ledger.pause import NOTE, Pause, read, waiting, write
 from gen3sync.names import Project
 
@@ -52,7 +52,7 @@ def test_what_another_version_noted_is_no_pause(ledger: Ledger, noted: object) -
 
 
 def test_a_drop_that_waits_for_the_commons_alone_says_so(drop: Drop) -> None:
-    for state in (DropState.WAITING, DropState.PLANNING, DropState.SENDING, DropState.VERIFYING):
+    for state in (DropState.WAITING, DropState.PLANNING, DropState.SENDING):
         shown = waiting(replace(drop, state=state), PAUSE)
         assert shown.reason == "The commons does not answer: no route."
         assert (shown.error_class, shown.attempts, shown.next_attempt_at) == ("unreachable", 4, PAUSE.until)
@@ -62,14 +62,25 @@ def test_who_waits_for_something_else_says_that(drop: Drop) -> None:
     others = (
         replace(drop, state=DropState.PARKED),
         replace(drop, state=DropState.ENDED),
+        replace(drop, state=DropState.VERIFYING),
         replace(drop, reason="1 row waits for study S9."),
         replace(drop, program=None, project=None),
     )
     for other in others:
         assert waiting(other, PAUSE) == other
     assert waiting(drop, None) == drop
-    assert waiting(drop, PAUSE, {("DEV", "test")}) == drop
-    assert waiting(drop, PAUSE, {("DEV", "other")}) != drop
+
+
+def test_a_drop_of_a_parked_project_waits_for_that_until_it_is_looked_at(drop: Drop) -> None:
+    at = NOW + timedelta(seconds=180)
+    closed = ParkedProject("DEV", "test", "It is closed.", "closed", NOW, at, 3)
+    shown = waiting(replace(drop, state=DropState.SENDING), PAUSE, [replace(closed, project="other"), closed])
+    assert (shown.state, shown.reason, shown.error_class) == (DropState.WAITING, "It is closed.", "closed")
+    assert (shown.attempts, shown.next_attempt_at) == (3, at)
+    looking = replace(closed, next_look_at=None)
+    assert waiting(drop, PAUSE, [looking]).reason == PAUSE.told
+    assert waiting(drop, None, [looking]).reason == "It is closed."
+    assert waiting(drop, None, [replace(closed, project="other")]) == drop
 
 
 def test_looks_at_a_parked_project_are_counted_until_it_is_released(ledger: Ledger, clock: ManualClock) -> None:
