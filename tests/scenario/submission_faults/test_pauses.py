@@ -268,7 +268,14 @@ def test_looks_for_a_lost_answer_are_counted_over_a_restart(story: Story) -> Non
     with story.running() as days:
         before = looks(days)
         assert before >= 3
-        days.until(lambda: looks(days) > before, "one more look", pace=0.5)
+        seen: list[int] = []
+
+        def another() -> bool:
+            seen.append(looks(days))
+            return seen[-1] != before
+
+        days.until(another, "one more look", pace=0.5)
+        assert seen[-1] > before
         [drop] = days.ended()
     assert (drop.verdict, drop.attempts) == (Verdict.LANDED, 0)
     story.whole(*names(4))
