@@ -61,6 +61,8 @@ class Flow:
     def send(self, work: Work, others: Sequence[Work]) -> bool:
         """Sends the drop's next request, with what of the others can go along. False when nothing can be sent now."""
         lane = self.lane
+        if lane.rooms.stop.is_set():
+            return False  # it would only be told not to have been sent
         if self.slots < 1 or not lane.dispatcher.ready(work) or (ticket := lane.rooms.gate.enter()) is None:
             return False
         if ticket.probe:
