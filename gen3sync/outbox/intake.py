@@ -111,6 +111,7 @@ class Intake:
             for path in paths:
                 self._look(path, now)
         self._routing.turn()
+        self._withdrawing.turn()
         ripe: list[str] = []
         for path, one in list(self.settling.items()):
             if self.rooms.stop.is_set() or len(ripe) >= _AT_ONCE:
@@ -123,7 +124,7 @@ class Intake:
         if len(ripe) >= _AT_ONCE:
             return 0.0
         due = [one.due for one in self.settling.values()]
-        due.append(self._next_scan)
+        due += [self._next_scan, self._withdrawing.due]
         now = self.rooms.clock.monotonic()
         return max(0.0, min(due) - now) if not self._not_before else min(_PAUSE, max(0.05, min(due) - now))
 

@@ -5,8 +5,9 @@ Owns when a file that is gone means that. Ending a drop is its lane's work, or `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gen3sync.ledger.rows import Drop, DropState, Verdict
@@ -18,6 +19,8 @@ from gen3sync.outbox.routing import Routing
 from gen3sync.outbox.standing import BEHIND_OTHERS, FOR_PARENTS
 
 _ROOT = "outbox root"
+_LOOK = 2.0
+_AT_ONCE = 200
 DELETED = "Its file was deleted or moved away from the outbox."
 
 
@@ -25,8 +28,8 @@ DELETED = "Its file was deleted or moved away from the outbox."
 class Withdrawing:
     """Used by the outbox's thread. `hand_on` tells the lane of a drop.
 
-    1. A file that is deleted while its drop waits for a person, for an outside change or for parents takes the drop
-       back. While it is being sent it is too late: what was taken lands.
+    1. A file that is deleted takes its drop back once that waits for a person, for an outside change or for parents.
+       While it is being sent it is too late: what was taken lands.
     2. That all files seem to be gone because the outbox itself is (an unmounted share) takes nothing back.
     """
 
@@ -34,6 +37,14 @@ class Withdrawing:
     routing: Routing
     hand_on: Callable[[Drop, str], None]
     _root: tuple[int, int] | None = None
+    _missing: dict[int, Drop] = field(default_factory=dict)
+    """Drops whose files are gone, and that were at work then: planned again, perhaps, to wait in the next moment."""
+    _next_look: float = 0.0
+
+    @property
+    def due(self) -> float:
+        """Monotonic: when to look again at what was at work."""
+        return self._next_look if self._missing else math.inf
 
     def same_root(self, root: tuple[int, int] | None) -> bool:
         """Whether the outbox (device and inode) is the folder that was looked at last, also in an earlier life."""
@@ -58,6 +69,22 @@ class Withdrawing:
         """The file of an open drop is no longer in the outbox."""
         if drop.id in self.routing.unrouted or self._waits(self.rooms.ledger.drops.get(drop.id)):
             self.take_back(drop, DELETED)
+        else:
+            self._missing[drop.id] = drop
+
+    def turn(self) -> None:
+        """Takes back what has come to rest since its file was gone."""
+        now = self.rooms.clock.monotonic()
+        if not self._missing or now < self._next_look:
+            return
+        self._next_look = now + _LOOK
+        for drop in list(self._missing.values())[:_AT_ONCE]:
+            del self._missing[drop.id]
+            stands = self.rooms.ledger.drops.get(drop.id)
+            if self._waits(stands):
+                self.take_back(drop, DELETED)
+            elif stands.state is not DropState.ENDED:
+                self._missing[drop.id] = drop  # behind the others
 
     def take_back(self, drop: Drop, why: str) -> None:
         """Nothing more of the drop is sent."""

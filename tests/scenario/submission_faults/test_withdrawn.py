@@ -190,6 +190,24 @@ def test_rows_refused_before_a_restart_stay_rejects_while_the_project_is_closed(
     shows_the_refused(single)
 
 
+def test_a_file_is_deleted_while_its_row_that_waits_is_looked_at_again(single: Story) -> None:
+    """The news that it is gone comes once, and just then the drop does not wait: it is planned again."""
+    path = single.drop("subject.tsv", subjects("P1 S404 male human"))
+    with single.running() as days:
+        days.until(lambda: any("study S404" in drop.reason for drop in days.ledger.drops.open()), "the wait")
+    path.unlink()
+    asking = single.sandbox.faults.hold(Point.STARTED, method="POST", path="graphql")
+    with asking as hold, single.opened() as (_, ledger):
+        ledger.drops.update(ledger.drops.open()[0].id, state=DropState.PLANNING, reason="", error_class="")
+        with single.running() as days:
+            days.until(lambda: hold.fault.waiting, "a question of the new life")
+            days.passes(120)
+            hold.release()
+            [drop] = days.ended()
+    assert drop.verdict is WITHDRAWN
+    single.whole()
+
+
 def test_by_name_one_without_a_way(single: Story) -> None:
     path = single.drop("subject.tsv", subjects(*persons(2)), project="DEV/tset")
     with single.running() as days:
