@@ -117,6 +117,9 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
         cannot.append(f"{were} there before, but the values could not be seen.")
     if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
+    if work.overwritten and tables:
+        were = "1 record was" if work.overwritten == 1 else f"{work.overwritten:,} records were"
+        cannot.append(f"{were} written over by somebody else since: undoing puts back what stood before both.")
     if work.urls and tables:
         cannot.append(
             "Where data lies (`urls`) stays as it was sent: the commons does not tell what stood there before."

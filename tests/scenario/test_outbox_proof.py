@@ -98,6 +98,24 @@ def test_a_value_that_is_not_there_is_seen_in_an_export_too(bench: Bench) -> Non
     assert read_back(bench) == {"GET"}
 
 
+def test_undo_says_that_somebody_else_has_written_since(bench: Bench) -> None:
+    bench.drop("subject.tsv", subjects(2))
+    bench.once()
+    study = {"studies": {"submitter_id": "S1"}}
+
+    def meddle(step: str) -> None:
+        found = bench.sandbox.record("DEV-test", "subject", "P0")
+        if step == "send: answered" and found is not None and found["species"] == "cat":
+            bench.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "species": "dog", **study}])
+
+    bench.drop("subject.tsv", subjects(2, "cat"))
+    bench.once(meddle)
+    told = bench.receipt("subject-2.tsv")
+    assert told["verification"]["overwritten_since"] == 1
+    [words] = told["undo"]["cannot"]
+    assert words.startswith("1 record was written over by somebody else since")
+
+
 @pytest.mark.parametrize("stranger", [False, True])
 def test_requests_of_our_own_are_nobody_who_wrote_since(bench: Bench, stranger: bool) -> None:
     """The first request's proof comes after the answers of the next: these explain no value that is not as sent."""
