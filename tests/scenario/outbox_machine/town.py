@@ -106,7 +106,7 @@ class Town(World):
         """Undo and rejects files that lie beside receipts."""
         found = [*self.folder.glob("sent/**/*"), *self.folder.glob("rejected/**/*")]
         papers = (path for path in found if ".undo" in path.name or ".rejects." in path.name)
-        return sorted(path for path in papers if not path.name.endswith(".receipt.json"))
+        return sorted(path for path in papers if not path.name.endswith(".receipt.json") and path.name[0] != ".")
 
     def strike(self, what: str) -> None:
         self.struck[what] = self.clock.seconds()

@@ -10,6 +10,7 @@ import pytest
 
 from gen3sync.ledger import Verdict, pause
 from gen3sync.sandbox import Kind, Point, Sandbox
+from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
 EXPORT = "/submission/DEV/test/export"
@@ -59,9 +60,11 @@ def test_an_error_instead_of_the_work(story: Story, status: int) -> None:
 
 def test_503_with_retry_after_is_a_promise(story: Story) -> None:
     story.sandbox.faults.answer(503, headers={"Retry-After": "90"}, **PUT)
+    started = story.time.now()
     story.drop("subject.tsv", subjects(*persons(4)))
     [drop] = story.goes()
     assert drop.verdict is Verdict.LANDED
+    assert (story.time.now() - started).total_seconds() >= 90
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["not sent", "landed"]
     story.whole(*names(4))
 
@@ -135,16 +138,20 @@ def test_429_for_an_hour_outlives_a_restart(story: Story) -> None:
 
 
 def test_429_for_an_hour(story: Story) -> None:
+    story.sandbox.add_project("DEV-other")
     story.sandbox.faults.answer(429, headers={"Retry-After": "3600"}, **PUT)
     started = story.time.now()
     story.drop("subject.tsv", subjects(*persons(4)))
     with story.running() as days:
         days.until(lambda: story.puts(), "an upload", pace=0.2)
         days.until(lambda: story.puts()[0].ended, "its answer", pace=0)
-        [drop] = days.ended(pace=60)
-    assert drop.verdict is Verdict.LANDED
+        days.until(lambda: pause.read(days.ledger), "the pause written down", pace=0)
+        study = table("type submitter_id projects.code", "study S9 other")
+        story.drop("study.tsv", study, project="DEV/other")
+        drops = days.ended(2, pace=60)
+    assert {drop.verdict for drop in drops} == {Verdict.LANDED}
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["not sent", "landed"]
-    assert (story.time.now() - started).total_seconds() >= 3600
+    assert [drop for drop in drops if drop.ended_at is None or (drop.ended_at - started).total_seconds() < 3600] == []
     assert [request.status for request in story.puts()] == [429, 200]
     story.whole(*names(4))
 

@@ -93,15 +93,31 @@ def test_every_answer_is_lost(story: Story) -> None:
     story.whole(*names(12))
 
 
-def test_the_token_service_is_down(story: Story) -> None:
+def test_the_token_service_is_down(story: Story, caplog: pytest.LogCaptureFixture) -> None:
     story.sandbox.faults.answer(503, path="/user/credentials", times=3)
     story.drop("subject.tsv", subjects(*persons(4)))
     [drop] = story.goes()
     assert (drop.verdict, len(story.puts())) == (Verdict.LANDED, 1)
+    assert "service failure - try again later" in caplog.text
     story.whole(*names(4))
 
 
-def test_a_commons_that_is_down_is_asked_by_one_request_at_a_time(story: Story) -> None:
+def test_the_last_hour_of_the_key(story: Story) -> None:
+    """The commons gives no token that outlives the key; one for a few minutes is asked for instead."""
+    story.sandbox.write_api_key(story.folder / "key.json", lifetime=1800)
+    story.drop("subject.tsv", subjects(*persons(4)))
+    with story.running() as days:
+        [drop] = days.ended(pace=0.2)
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
+    asked = [request for request in story.sandbox.requests if request.path.startswith("/user/credentials")]
+    assert [(request.status, "expires_in=" in request.query) for request in asked] == [(200, True)]
+    story.whole(*names(4))
+
+
+def test_a_commons_that_is_down_is_asked_by_one_request_at_a_time(
+    story: Story, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     fault = story.sandbox.faults.answer(502, path="/api/", times=None)
     for i in range(10):
         story.drop(f"s{i}.tsv", subjects(f"P{i} S1 male human"))
@@ -114,6 +130,9 @@ def test_a_commons_that_is_down_is_asked_by_one_request_at_a_time(story: Story) 
         assert fault.used - before <= 6
         story.sandbox.faults.release(fault.id)
         assert {drop.verdict for drop in days.ended(10)} == {Verdict.LANDED}
+    told = [record.getMessage() for record in caplog.records]
+    assert len([text for text in told if text.startswith("the commons does not answer")]) == 1
+    assert len([text for text in told if text.startswith("the commons answers again")]) == 1
     story.whole(*names(10))
 
 
