@@ -99,7 +99,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield click.style(f"{printable(plan.path)} for {plan.project}: {said or 'no rows'}", bold=True)
     match str(plan.sight):
         case "exports":
-            yield "  (no GraphQL: compared with whole exports)"
+            yield "  (no GraphQL: compared with whole exports; whether parents are there is left to the commons)"
         case "blind":
             yield "  (no right to read: nothing can be compared, so nobody can tell which records are new, and what is"
             yield "  sent stays unverified)"

@@ -23,15 +23,15 @@ _MAGIC = (
     (b"BAM\x01", "a BAM file", "Metadata is dropped as tab-separated text; data files are uploaded by other means"),
 )
 _AS_UTF8 = "Save the file as UTF-8 (in Excel: 'CSV UTF-8'; in a terminal: iconv -f {0} -t UTF-8) and drop it again."
-_COMMON = frozenset("äöüÄÖÜßéèêëàâçñøåæÅØÆñíóúáôîïõãœ°µ±§©®™–—‘’“”„…•€×²³½·")
+_COMMON = frozenset("äöüÄÖÜßéèêëàâçñøåæÅØÆñíóúáôîïõãœ°µ±§©®™–—‘’“”„…•€×²³½¼¾·ŠšŽž")
 #: What no language writes: three accented Latin letters in a row, an accented capital between small letters, a dash or
 #: a quotation mark within a word.
 _ODD = re.compile(
     "[\u00c0-\u024f]{3,}|(?<=[A-Za-z\u00c0-\u024f])[\u00c0-\u00d6\u00d8-\u00de](?=[a-z\u00df-\u00ff])"
-    "|(?<=[a-z])[\u2013\u2014\u2018\u201c\u201d\u201e\u2026](?=[a-z])"
+    "|(?<=[a-z\u00df-\u024f])[\u2013\u2014\u2018\u201c\u201d\u201e\u2026](?=[a-z\u00df-\u024f])"
 )
-#: As likely as letters: text editors put them in by themselves.
-_QUOTES = frozenset("–—‘’“”„…")
+#: As likely as letters: text editors put quotes and dashes in by themselves, and measurements have units.
+_SIGNS = frozenset("–—‘’“”„…€½¼¾°±µ×²³")
 _CANDIDATES = (
     "cp1252",
     "iso8859-15",
@@ -105,7 +105,7 @@ def guess_encoding(text: bytes) -> tuple[str, str]:
             continue
         strange = [character for character in decoded if ord(character) > 127]
         known = sum(character in _COMMON for character in strange)
-        letters = sum(character.isalpha() or character in _QUOTES for character in strange)
+        letters = sum(character.isalpha() or character in _SIGNS for character in strange)
         ugly = sum(not character.isprintable() for character in strange)
         odd = sum(len(run) for run in _ODD.findall(decoded))
         signs = sum(not character.isalpha() and character not in _COMMON for character in strange)

@@ -60,6 +60,11 @@ def test_utf16_is_named(encoding: str) -> None:
         ("cp437", "schöne Größe", "cp437"),
         ("cp1252", "a “smart” quote", "Windows-1252"),
         ("cp1252", "2020–2021 …", "Windows-1252"),
+        ("cp1252", "€ 5", "Windows-1252"),
+        ("cp1252", "Škoda", "Windows-1252"),
+        ("cp1252", "½ dose at 37 °C", "Latin-1"),
+        ("mac_roman", "37 °C", "Mac Roman"),
+        ("cp437", "Größe", "cp437"),
         ("cp1251", "Образец крови", "cp1251"),
     ],
 )
