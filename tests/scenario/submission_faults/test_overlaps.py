@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter
 from http.client import HTTPConnection
 
 import pytest
@@ -35,7 +34,7 @@ def test_the_retry_overlaps_the_first_attempt(story: Story) -> None:
     assert (first["state"], second["state"]) == ("answer lost, expired", "refused")
     assert EXISTS in second["message"]
     assert (receipt["verification"]["verified"], receipt["rejects"]) == (True, [])
-    _once(story, names(2))
+    story.whole(*names(2), overlaps=True)
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same values", "other values"])
@@ -62,7 +61,7 @@ def test_somebody_elses_upload_overlaps(story: Story, *, same: bool) -> None:
     assert {record["species"] for record in story.sandbox.records("DEV-test", "subject")} == {"human"}
     assert drop.counts["created"] == 0
     assert len(chunks) == (1 if same else 2)
-    assert sorted(story.subjects()) == list(names(2))
+    story.whole(*names(2), writes=1 if same else 2, overlaps=True)
 
 
 def test_a_request_that_stands_in_the_servers_queue(story: Story) -> None:
@@ -110,10 +109,3 @@ def _upload(story: Story, records: list[dict[str, object]], project: str = "DEV/
 
 def _looks(story: Story) -> int:
     return len([request for request in story.sandbox.requests if "graphql" in request.path])
-
-
-def _once(story: Story, wanted: tuple[str, ...]) -> None:
-    """Stored once and written once, though two requests were at it: the first had outlived the horizon."""
-    assert story.subjects() == list(wanted)
-    written = Counter(key for request in story.sandbox.requests for key in set(request.written))
-    assert set(written.values()) == {1}

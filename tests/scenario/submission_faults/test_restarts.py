@@ -60,6 +60,7 @@ def test_erased_values_and_new_spellings_are_told_after_a_restart(story: Story) 
     receipt = story.says("subject.tsv")
     assert receipt["erased"] == {"species": 1}
     assert (receipt["renamed"], receipt["renamed_total"]) == ([{"from": "P0", "to": "p0"}], 1)
+    story.whole("P1", "P2", "p0", writes=2)
 
 
 def test_a_request_that_was_never_sent_is_told_so(story: Story) -> None:
@@ -97,6 +98,7 @@ def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
         days.outbox.wake()
         days.ended()
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["answer lost, landed"]
+    story.whole(*names(2))
 
 
 def test_a_wish_does_not_bring_a_drop_back_that_has_just_ended(story: Story) -> None:
