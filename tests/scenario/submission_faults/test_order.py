@@ -116,17 +116,24 @@ def test_a_waiting_row_survives_a_restart(story: Story) -> None:
 
 
 def test_a_later_drop_never_overtakes_an_earlier_one(story: Story) -> None:
-    """P0 of the first drop waits for its study; the second drop, which could go at once, stays behind it."""
-    story.drop("a.tsv", subjects("P0 S9 male human"))
+    """B0 of the first drop waits for its second study; the second drop, which could go at once, stays behind it."""
+    publication = {"type": "publication", "submitter_id": "B0", "studies": {"submitter_id": "S1"}, "year": 2000}
+    story.sandbox.write("DEV-test", [publication])
+    columns = "type submitter_id studies.submitter_id year"
+    story.drop("a.tsv", table(columns, "publication B0 S1,S9 2001"))
     with story.running() as days:
-        days.arrived()
-        story.drop("b.tsv", subjects("P0 S9 male dog"))
-        days.arrived(2)
+        days.until(lambda: any("waits for study S9" in drop.reason for drop in days.ledger.drops.open()), "the wait")
+        story.drop("b.tsv", table(columns, "publication B0 S1 2002"))
+        days.until(
+            lambda: any("until DEV/test/a.tsv has ended" in d.reason for d in days.ledger.drops.open()), "the other"
+        )
+        assert story.puts() == []
         story.drop("study.tsv", table(STUDY, "study S9 test Nine"))
         drops = days.ended(3)
     assert {drop.verdict for drop in drops} == {Verdict.LANDED}
-    assert story.subject("P0")["species"] == "dog"
-    story.whole("P0", writes=2)
+    [stored] = story.sandbox.records("DEV-test", "publication")
+    assert (stored["year"], len(stored["studies"])) == (2002, 2)
+    story.whole(writes=2)
 
 
 def test_a_drop_behind_a_lost_answer_waits_for_its_fate(story: Story) -> None:
