@@ -134,21 +134,23 @@ def _story(ledger: Ledger, drop: Drop, state: Path) -> Iterator[str]:
 
 
 def _events(ledger: Ledger, drop: Drop) -> Iterator[Event]:
-    """What happened to a drop, and to its project while it was open; how it came and how it ended is told by the drop
-    itself, in other words."""
+    """What happened to a drop, and to its project and the commons while it was open; how it came and how it ended is
+    told by the drop itself, in other words."""
     for event in ledger.events.recent(1000, drop_id=drop.id):
         _, parked, why = event.text.partition(_ARRIVED_PARKED)
         if event.kind == "arrived" and parked:
             yield replace(event, text=f"parked: {why}")
         elif event.kind not in ("arrived", str(drop.verdict)):
             yield event
-    said = f"{drop.program}/{drop.project} is parked: "
+    project = f"{drop.program}/{drop.project}"
+    said = {"parked": f"{project} is parked: ", "released": f"{project} takes files again", "pause": ""}
     last = ""
-    for event in reversed(ledger.events.recent(1000, kind="parked", since=drop.arrived_at)):
-        open_then = drop.ended_at is None or event.at <= drop.ended_at
-        if open_then and event.drop_id is None and event.text.startswith(said) and event.text != last:
-            last = event.text
-            yield event
+    for kind, start in said.items():
+        for event in reversed(ledger.events.recent(1000, kind=kind, since=drop.arrived_at)):
+            open_then = drop.program is not None and (drop.ended_at is None or event.at <= drop.ended_at)
+            if open_then and event.drop_id is None and event.text.startswith(start) and event.text != last:
+                last = event.text
+                yield event
 
 
 def _answers(drop: Drop, state: Path) -> dict[int, tuple[str, str]]:

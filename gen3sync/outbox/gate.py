@@ -88,6 +88,8 @@ class CommonsGate:
         self._down: Down | None = None
         self._probe: Ticket | None = None
         self._probing_since = 0.0
+        self._tried = False
+        """This life has asked in vain, since it was last answered."""
         self._wake: Callable[[], None] = _nobody
         self._kept: Pause | None = None
         self._keeping = False
@@ -100,6 +102,13 @@ class CommonsGate:
     def down(self) -> Down | None:
         with self._lock:
             return self._down
+
+    @property
+    def shut(self) -> bool:
+        """Whether it is idle to wait for the commons now. A pause of an earlier life that is over is none until this
+        one has asked, too."""
+        with self._lock:
+            return self._down is not None and (self._tried or self._left(self._down) > 0)
 
     def enter(self) -> Ticket | None:
         with self._lock:
@@ -131,7 +140,7 @@ class CommonsGate:
         with self._lock:
             if not self._take(ticket) or self._down is None or ticket.turn != self._turn:
                 return None
-            ended, self._down = self._down.pause, None
+            ended, self._down, self._tried = self._down.pause, None, False
         self._write_down()
         self._wake()
         return ended
@@ -154,7 +163,7 @@ class CommonsGate:
             count = attempts + 1 if fresh or before is None else attempts
             until = now + timedelta(seconds=seconds)
             pause = Pause(self._commons, reason, error_class, count, since, until, seconds, asked)
-            self._down = Down(pause, self._clock.monotonic() + seconds)
+            self._down, self._tried = Down(pause, self._clock.monotonic() + seconds), True
             self._turn += 1
         self._write_down()
         return pause

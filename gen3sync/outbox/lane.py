@@ -161,11 +161,7 @@ class Lane:
                 return
             if self._calls.empty():
                 # While the commons is down nothing is settled soon: `once` must not wait for it.
-                if (
-                    not self._busy
-                    and not self._opening
-                    and (self._rooms.gate.down is not None or not self._state.lost.soon())
-                ):
+                if not self._busy and not self._opening and (self._rooms.gate.shut or not self._state.lost.soon()):
                     self._idle.set()
                 self._rooms.clock.wait(self._wake, self._sleep())
 

@@ -203,7 +203,7 @@ class LaneState:
                 )
 
     def _tell_all(self, level: EventLevel, text: str) -> None:
-        self.rooms.ledger.events.add(level, "commons", printable(text, 1000))
+        self.rooms.ledger.events.add(level, "pause", printable(text, 1000))
 
     def not_had(self, work: Work, failure: Refused | Failure, ticket: Ticket) -> None:
         """A question for a drop was not answered: later, or somebody has to do something."""
