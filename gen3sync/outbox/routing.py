@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -21,11 +22,14 @@ from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms, tell_ended
 from gen3sync.outbox.route import Routed, Unrouted, route
+from gen3sync.outbox.side import beside
 
 _log = logging.getLogger("gen3sync.outbox")
 _LATE = "late"
 _RECENT = 1000
 """Drops that are looked through for a later one."""
+PROMPT = 5.0
+"""Seconds within which a commons that is well says what projects it has."""
 _ASK_AGAIN = 60.0
 """Seconds between questions for projects that are newer than what is known."""
 
@@ -39,6 +43,8 @@ class Routing:
     unrouted: dict[int, Drop] = field(default_factory=dict)
     _next_look: float = 0.0
     _next_question: float = 0.0
+    _asking: Future[object] | None = None
+    """A question for projects that was not answered at once."""
 
     def way(self, path: str) -> Routed | Unrouted:
         """Where the file at `path` goes; asks the commons anew before it says that a project is unknown."""
@@ -46,8 +52,8 @@ class Routing:
         now = self.rooms.clock.monotonic()
         if isinstance(found, Unrouted) and len(PurePosixPath(path).parts) > 2 and now >= self._next_question:
             self._next_question = now + _ASK_AGAIN
-            self.rooms.catalog.refresh()
-            found = self._route(path)
+            if self._asked_anew():
+                found = self._route(path)
         if isinstance(found, Routed):
             self._release(told=False)  # those that came before go before
         return found
@@ -59,11 +65,21 @@ class Routing:
     def turn(self) -> None:
         """Looks again, now and then, at what has no way."""
         now = self.rooms.clock.monotonic()
-        if not self.unrouted or now < self._next_look:
+        if not self.unrouted or (now < self._next_look and (self._asking is None or not self._asking.done())):
             return
         self._next_look = now + LOOK_AGAIN
-        self.rooms.catalog.refresh()
-        self._release(told=True)
+        if self._asked_anew():
+            self._release(told=True)
+
+    def _asked_anew(self) -> bool:
+        """Whether the commons was asked for its projects. On a thread of its own: where the answer takes longer than
+        `PROMPT`, other arrivals are not held up by it, and `turn` finds it later."""
+        prompt = PROMPT if self._asking is None else 0.0
+        self._asking = self._asking or beside(self.rooms.catalog.refresh, lambda: None)
+        if wait((self._asking,), prompt).not_done:
+            return False
+        self._asking = None
+        return True
 
     def _release(self, *, told: bool) -> None:
         """Delivers what has a way now; `told`: writes down anew why others have none."""

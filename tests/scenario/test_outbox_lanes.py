@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from gen3sync.ledger import DropState, Verdict
+from gen3sync.outbox import routing
 from gen3sync.sandbox import Sandbox
 from gen3sync.sandbox.faults import Hold, Point
+from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import Days, Story, names, persons, subjects
 
 SLOW, OTHER = "DEV/test", "DEV/other"
@@ -108,3 +110,24 @@ def test_what_stands_in_line_at_a_stop_was_not_sent(story: Story) -> None:
     chunks = story.receipt("other.tsv", project=OTHER)["chunks"]
     assert [chunk["state"] for chunk in chunks] == ["not sent", "landed"]
     story.whole(*names(3))
+
+
+def test_a_file_of_an_unknown_project_holds_up_no_arrival_while_the_commons_is_asked(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its project is new: the commons is asked for all of them, and takes minutes to answer."""
+    monkeypatch.setattr(routing, "PROMPT", 0.1)
+    with story.running() as days:
+        story.drop("first.tsv", subjects(*persons(1)))
+        days.ended()
+        story.sandbox.add_project("DEV-new")
+        with story.sandbox.faults.hold(Point.RECEIVED, times=None, method="GET", path="/submission/DEV/?$") as hold:
+            story.drop("study.tsv", table("type submitter_id projects.code", "study S2 new"), project="DEV/new")
+            days.until(lambda: hold.fault.waiting, "the question", pace=0.2)
+            story.drop("other.tsv", subjects(*persons(2)), project=OTHER)
+            days.ended(2)
+            assert landed(story, 2)
+            assert hold.fault.waiting == 1
+        [*_, drop] = sorted(days.ended(3), key=lambda drop: drop.ended_at or drop.arrived_at)
+    assert (drop.path, drop.verdict) == ("DEV/new/study.tsv", Verdict.LANDED)
+    story.whole(*names(1))
