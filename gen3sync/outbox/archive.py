@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from gen3sync import __version__
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import (
     Fingerprint,
@@ -33,6 +32,7 @@ from gen3sync.files.moves import rename_new
 from gen3sync.ledger.rows import Drop, DropState, EventLevel, Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox import papers, receipt
+from gen3sync.outbox.frame import about
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.scan import READY_SUFFIX
@@ -86,7 +86,7 @@ class Archive:
                 return found
             paper = self._compose(work)
             name, folder = safe_name(PurePosixPath(work.drop.path).name), self._place(work, paper)
-            target = _free(folder, name, paper["papers"], taken)
+            target = free_name(folder, name, paper["papers"], taken)
             taken.update(_with_papers(target, paper["papers"]))
             paper["archived"] = target.name
         except OSError as error:
@@ -98,11 +98,9 @@ class Archive:
             work,
             self._index,
             self._project,
-            commons=_known(lambda: self._rooms.client.url),
-            submitter=_known(lambda: self._rooms.catalog.user().username),
+            about(self._rooms),
             route=next((note["by"] for note in work.journal.notes("route")), work.drop.source),
             ended_at=self._rooms.clock.now(),
-            versions=self._versions(),
         )
         rejects = papers.write_rejects(work, self._index, work.folder)
         undo, told, changed = papers.write_undo(work, self._index, work.folder)
@@ -122,7 +120,7 @@ class Archive:
                     path.chmod(0o640)  # as the receipt and the archived file: it holds the same rows
                     with path.open("rb") as file:
                         os.fsync(file.fileno())
-                write_atomic(work.folder / RECEIPT, partial(_write, paper))
+                write_atomic(work.folder / RECEIPT, partial(write_paper, paper))
             target = self._moved(work, paper)
         except OSError as error:
             raise _unarchived(work, error) from error
@@ -148,18 +146,20 @@ class Archive:
                     move(snapshot, target)
                 break
             except FileExistsError:
-                if target.is_file() and sha256_file(target) == work.drop.sha256 and not _receipt_of(target).exists():
+                if target.is_file() and sha256_file(target) == work.drop.sha256 and not receipt_of(target).exists():
                     snapshot.unlink()  # a crash came between copying it to another file system and removing it
                     break
-                paper["archived"] = _free(folder, safe_name(PurePosixPath(work.drop.path).name), paper["papers"]).name
-                write_atomic(work.folder / RECEIPT, partial(_write, paper))
+                paper["archived"] = free_name(
+                    folder, safe_name(PurePosixPath(work.drop.path).name), paper["papers"]
+                ).name
+                write_atomic(work.folder / RECEIPT, partial(write_paper, paper))
         self._rooms.failpoint("archive: snapshot placed")
         for paper_name in paper["papers"]:
             source, place = work.folder / paper_name, target.with_name(f"{target.name}.{paper_name}")
             if source.exists():
                 place.unlink(missing_ok=True)  # ours, from before a crash: the names belong to this archived file
                 move(source, place)
-        write_atomic(_receipt_of(target), partial(_write, paper))
+        write_atomic(receipt_of(target), partial(write_paper, paper))
         self._rooms.failpoint("archive: papers placed")
         return target
 
@@ -184,17 +184,11 @@ class Archive:
                 error_class="",
                 next_attempt_at=None,
                 counts=paper["rows"],
-                receipt=str(_receipt_of(target)),
+                receipt=str(receipt_of(target)),
             )
             self._rooms.ledger.events.add(level, verdict.value, words, drop_id=work.id)
         _log.info("%s", words, extra={"drop": work.id, "project": str(self._project), "verdict": verdict.value})
         return drop
-
-    def _versions(self) -> dict[str, str]:
-        catalog = self._rooms.catalog
-        version = _known(lambda: catalog.version().version)
-        dictionary = _known(lambda: catalog.dictionary().version or catalog.dictionary().digest[:12])
-        return {"gen3sync": __version__, "commons": version, "dictionary": dictionary}
 
 
 def clear_original(rooms: Rooms, drop: Drop, mark: Fingerprint | None) -> None:
@@ -258,14 +252,7 @@ _SAID = {
 }
 
 
-def _known(ask: Any) -> str:
-    try:
-        return str(ask())
-    except Gen3SyncError:
-        return ""
-
-
-def _receipt_of(target: Path) -> Path:
+def receipt_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.{RECEIPT}")
 
 
@@ -278,7 +265,7 @@ def _with_papers(target: Path, papers: Collection[str]) -> list[Path]:
     return [target, *(target.with_name(f"{target.name}.{paper}") for paper in (RECEIPT, *papers))]
 
 
-def _free(folder: Path, name: str, papers: Collection[str], taken: Collection[Path] = ()) -> Path:
+def free_name(folder: Path, name: str, papers: Collection[str], taken: Collection[Path] = ()) -> Path:
     """A name that is free with all of its papers: a rejects file that was dropped again lies under one like theirs."""
     return unique_path(
         folder, name, lambda path: not any(one in taken or os.path.lexists(one) for one in _with_papers(path, papers))
@@ -293,7 +280,7 @@ def _put_back(aside: Path, path: Path) -> None:
         rename_new(aside, unique_path(path.parent, path.name))
 
 
-def _write(paper: dict[str, Any], file: BinaryIO) -> None:
+def write_paper(paper: dict[str, Any], file: BinaryIO) -> None:
     """In pieces: a file of a million rows went in a thousand requests, and each is told."""
     for piece in json.JSONEncoder(ensure_ascii=False, indent=1).iterencode(paper):
         file.write(piece.encode())

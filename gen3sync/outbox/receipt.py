@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from gen3sync.ledger.rows import Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox.afterwards import only_compared, state_of
+from gen3sync.outbox.frame import ALWAYS, About, frame
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.model import Action, RowState, rows_said
 from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.reading import reasons_in
 from gen3sync.outbox.work import Work
 
-SCHEMA = 2
 _GROUPS = 50
 _SHOWN_LINES = 20
 NOT_SENT = "NOT_SENT"
@@ -34,11 +34,10 @@ def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
     for _node, state, action, sent, number in index.tally(drop_id):
         found["read"] += number
         found[_word(state, sent or action)] += number
-    return {word: found[word] for word in _WORDS if found[word] or word in _ALWAYS}
+    return {word: found[word] for word in _WORDS if found[word] or word in ALWAYS}
 
 
 _WORDS = ("read", "created", "updated", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
-_ALWAYS = ("read", "created", "updated", "unchanged", "rejected", "waiting")
 
 
 def _word(state: RowState, action: Action | None) -> str:
@@ -75,12 +74,10 @@ def compose(
     work: Work,
     index: RowIndex,
     project: Project,
+    about: About,
     *,
-    commons: str,
-    submitter: str,
     route: str,
     ended_at: datetime,
-    versions: dict[str, str],
 ) -> dict[str, Any]:
     """The receipt, but for the names of the archived files and what `papers.write_undo` counts on its way."""
     drop, chunks = work.drop, work.journal.chunks()
@@ -91,33 +88,21 @@ def compose(
     for node, state, action, sent, number in index.tally(drop.id):
         nodes.setdefault(node or "?", Counter())[_word(state, sent or action)] += number
     reasons, different = summary(index, work)
-    return {
-        "schema": SCHEMA,
-        "verdict": verdict.value,
-        "reason": reason_of(work, verdict, counts, accepted, reasons, different),
-        "commons": commons,
-        "submitter": ", ".join(dict.fromkeys(chunk.submitter for chunk in chunks if chunk.submitter)) or submitter,
+    reason = reason_of(work, verdict, counts, accepted, reasons, different)
+    if senders := dict.fromkeys(chunk.submitter for chunk in chunks if chunk.submitter):
+        about = replace(about, submitter=", ".join(senders))
+    return frame(drop, verdict, reason, about, ended_at) | {
         "program": project.program,
         "project": project.code,
-        "file": drop.path,
-        "drop": drop.id,
-        "source": drop.source,
-        "sha256": drop.sha256,
-        "bytes": drop.size,
         "route": route,
-        "arrived_at": drop.arrived_at.isoformat(),
-        "ended_at": ended_at.isoformat(),
         "rows": counts,
         "nodes": {node: dict(found) for node, found in nodes.items()},
         "problems": [str(fault) for fault in work.faults],
         "rejects": reasons,
         "rejects_total": different,
-        "erased": {},
         "links_not_removed": dict(index.links_kept(drop.id)),
         "existed_before": work.existed,
         "letter_case_not_searched": work.unsearched,
-        "renamed": [],
-        "renamed_total": 0,
         "mends": [
             {
                 "kind": m.kind.value,
@@ -133,7 +118,7 @@ def compose(
         "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in chunks],
         "untried": untried(work),
         "verification": verification(work, index, counts, accepted),
-        "versions": versions,
+        "versions": about.versions,
     }
 
 

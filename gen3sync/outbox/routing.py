@@ -10,15 +10,17 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gen3sync.errors import Gen3SyncError
-from gen3sync.files import folder_error, move, safe_name, unique_path
+from gen3sync.files import folder_error, move, safe_name, write_atomic
 from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
 from gen3sync.names import Project, printable
 from gen3sync.outbox import snapshot
-from gen3sync.outbox.archive import leads_nowhere_else
+from gen3sync.outbox.archive import free_name, leads_nowhere_else, receipt_of, write_paper
 from gen3sync.outbox.backoff import LOOK_AGAIN
+from gen3sync.outbox.frame import about, frame
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.rooms import Rooms, tell_ended
 from gen3sync.outbox.route import Routed, Unrouted, route
@@ -154,17 +156,30 @@ class Routing:
         folder = self.rooms.settings.outbox.rejected / Path(*(safe_name(part) for part in parts))
         try:
             leads_nowhere_else(self.rooms.settings.outbox.rejected, folder).mkdir(parents=True, exist_ok=True)
-            kept = unique_path(folder, safe_name(PurePosixPath(drop.path).name))
-            move(self.rooms.state / drop.snapshot, kept)
+            kept = free_name(folder, safe_name(PurePosixPath(drop.path).name), ())
+            reason = f"{why} Nothing of it was sent. Its content is kept as {printable(kept)}."
+            paper = frame(drop, verdict, reason, about(self.rooms), self.rooms.clock.now()) | {"archived": kept.name}
+            write_atomic(receipt_of(kept), partial(write_paper, paper))
+            try:
+                move(self.rooms.state / drop.snapshot, kept)
+            except OSError:
+                receipt_of(kept).unlink(missing_ok=True)
+                raise
         except OSError as error:
             problem = folder_error(f"{printable(drop.path)} cannot be put aside", error)
             _log.warning("%s", problem, extra={"drop": drop.id})
             return False
-        reason = f"{why} Nothing of it was sent. Its content is kept as {printable(kept)}."
         text = f"{printable(drop.path)} was {verdict.value}: {reason}"
         with self.rooms.ledger.together():
             self.rooms.ledger.drops.update(
-                drop.id, state=DropState.ENDED, verdict=verdict, reason=reason, error_class="", next_attempt_at=None
+                drop.id,
+                state=DropState.ENDED,
+                verdict=verdict,
+                reason=reason,
+                error_class="",
+                next_attempt_at=None,
+                counts=paper["rows"],
+                receipt=str(receipt_of(kept)),
             )
             self.rooms.ledger.events.add(EventLevel.INFO, verdict.value, text, drop_id=drop.id)
         tell_ended(self.rooms, self.rooms.ledger.drops.get(drop.id))

@@ -244,6 +244,10 @@ def test_a_file_without_a_way_is_parked_and_ends_when_moved_to_its_place(bench: 
         path.rename(target)
         drops = running.ended(2)
         assert [drop.verdict for drop in drops] == [Verdict.WITHDRAWN, Verdict.LANDED]
+    withdrawn, landed = bench.receipt("study.tsv", "rejected", "DEV/tset"), bench.receipt("study.tsv")
+    assert withdrawn.keys() == landed.keys()
+    assert withdrawn["verification"].keys() == landed["verification"].keys()
+    assert (withdrawn["verdict"], withdrawn["sha256"], withdrawn["chunks"]) == ("withdrawn", landed["sha256"], [])
 
 
 def test_a_child_waits_for_its_parent_and_is_refused_when_it_never_comes(tmp_path: Path) -> None:
