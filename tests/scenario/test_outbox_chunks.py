@@ -11,11 +11,11 @@ import pytest
 
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Broken, BrokenCause, SubmitReply
-from gen3sync.ledger import Verdict
+from gen3sync.ledger import Drop, Verdict
 from gen3sync.names import Project
 from gen3sync.records.rows import Form
-from gen3sync.sandbox import Sandbox
-from tests.scenario.submission_faults.kit import HORIZON, Story, names, persons, subjects
+from gen3sync.sandbox import Point, Sandbox
+from tests.scenario.submission_faults.kit import HORIZON, PUT, Story, names, persons, subjects
 
 LIMIT = 4_000
 TEST = Project("DEV", "test")
@@ -53,8 +53,7 @@ def written(form: Form, text: str, rows: int) -> str:
 def test_no_request_is_larger_than_it_may_be(tmp_path: Path, sandbox: Sandbox, form: Form, text: str) -> None:
     """Measured where it arrives, whatever quoting and UTF-8 make of the text; and not much smaller either."""
     story = Story(tmp_path, sandbox, options=f"chunk_bytes = {LIMIT}")
-    story.drop(f"subject.{form.value}", written(form, TEXTS[text], 300))
-    [drop] = story.goes()
+    [drop] = sent(story, (f"subject.{form.value}", written(form, TEXTS[text], 300)))
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 300)
     sizes = bodies(story)
     assert max(size for _, size in sizes) <= LIMIT
@@ -67,9 +66,13 @@ def test_no_request_is_larger_than_it_may_be(tmp_path: Path, sandbox: Sandbox, f
 
 def test_files_that_share_a_request_stay_within_its_bytes(tmp_path: Path, sandbox: Sandbox) -> None:
     story = Story(tmp_path, sandbox, options=f"chunk_bytes = {LIMIT}")
-    for i in range(40):
-        story.drop(f"s{i}.tsv", subjects(f"P{i} S1 male {'x' * 500}"))
-    assert {drop.verdict for drop in story.goes(40)} == {Verdict.LANDED}
+    paths = [tmp_path / f"s{i}.tsv" for i in range(40)]
+    for i, path in enumerate(paths):
+        path.write_text(subjects(f"P{i} S1 male {'x' * 500}"))
+    with sandbox.faults.hold(Point.RECEIVED, **PUT) as hold, story.running() as days:
+        days.outbox.push(paths, TEST)
+        hold.release()
+        assert {drop.verdict for drop in days.ended(40, pace=0)} == {Verdict.LANDED}
     sizes = bodies(story)
     assert max(size for _, size in sizes) <= LIMIT
     assert max(rows for rows, _ in sizes) > 3
@@ -121,14 +124,15 @@ class Priced:
         return [rows for one, rows in self.rows if one == node]
 
 
-def sent(story: Story, *files: tuple[str, str]) -> None:
-    """Files go, one after the other, while no other time passes than what requests take."""
+def sent(story: Story, *files: tuple[str, str]) -> list[Drop]:
+    """Files go, one after the other, while no other time passes than what requests are said to take."""
     with story.running() as days:
         for number, (name, text) in enumerate(files):
             path = story.folder / name
             path.write_text(text)
             days.outbox.push([path], TEST)
             days.ended(number + 1, pace=0)
+        return days.ended(len(files), pace=0)
 
 
 def test_requests_grow_and_shrink_towards_the_target(
