@@ -12,6 +12,7 @@ from typing import TypedDict, Unpack
 
 from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
 from gen3sync.commons.rights import READ, lacks
+from gen3sync.errors import LedgerError
 from gen3sync.ledger.rows import DropState, EventLevel, ParkedProject
 from gen3sync.names import Project, printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
@@ -203,7 +204,10 @@ class LaneState:
                 )
 
     def _tell_all(self, level: EventLevel, text: str) -> None:
-        self.rooms.ledger.events.add(level, "pause", printable(text, 1000))
+        try:
+            self.rooms.ledger.events.add(level, "pause", printable(text, 1000))
+        except LedgerError as error:  # what follows from the answer matters more
+            _log.warning("%s; not told in history: %s", error.what, printable(text, 1000))
 
     def not_had(self, work: Work, failure: Refused | Failure, ticket: Ticket) -> None:
         """A question for a drop was not answered: later, or somebody has to do something."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gen3sync.clock import SystemClock
-from gen3sync.ledger import DropState, Verdict
-from gen3sync.ledger.pause import Pause, read, waiting
+from gen3sync.errors import LedgerError
+from gen3sync.ledger import DropState, Event, EventLevel, Verdict
+from gen3sync.ledger.pause import NOTE, Pause, read, waiting
+from gen3sync.ledger.talk import Events, Notes
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Days, Story, Struck, names, persons, subjects
 
@@ -206,6 +209,29 @@ def test_the_dictionary_was_never_had(tmp_path: Path) -> None:
             assert {drop.verdict for drop in days.ended(6)} == {Verdict.LANDED}
         assert [sandbox.count(project, "study") for project in projects] == [1] * 6
         story.whole()
+
+
+def test_a_pause_that_cannot_be_written_down(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger takes neither the note nor the line of history: the work goes on all the same."""
+    add, put = Events.add, Notes.set
+
+    def told(self: Events, level: EventLevel, kind: str, text: str, **about: Any) -> Event:
+        if kind == "pause":
+            raise LedgerError("The disk is full.")
+        return add(self, level, kind, text, **about)
+
+    def noted(self: Notes, key: str, value: Any) -> None:
+        if key == NOTE:
+            raise LedgerError("The disk is full.")
+        put(self, key, value)
+
+    monkeypatch.setattr(Events, "add", told)
+    monkeypatch.setattr(Notes, "set", noted)
+    fault = story.sandbox.faults.answer(502, path=EVERYTHING, times=12)
+    story.drop("subject.tsv", subjects(*persons(8)))
+    [drop] = story.goes()
+    assert (drop.verdict, fault.used) == (Verdict.LANDED, 12)
+    story.whole(*names(8))
 
 
 # --- parked
