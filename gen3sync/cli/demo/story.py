@@ -112,6 +112,7 @@ def brief(receipt: dict[str, Any]) -> list[str]:
     """The lines of a receipt that matter most."""
     rows = ", ".join(f"{number} {name}" for name, number in receipt["rows"].items() if number)
     proof = receipt["verification"]
+    values = proof["values"] + proof["values_unchanged"]
     chunks = [
         f"chunk {chunk['number']}       {chunk['rows']} rows, "
         f"transaction {chunk['transaction_id']} {chunk['transaction_state']}"
@@ -121,7 +122,7 @@ def brief(receipt: dict[str, Any]) -> list[str]:
         f"verdict       {receipt['verdict']}",
         f"rows          {rows}",
         *chunks,
-        f"verification  {proof['method']}: {proof['rows_proven']} rows proven",
+        f"verification  {proof['method']}: {proof['rows_proven']} rows and {values} values proven",
     ]
 
 
