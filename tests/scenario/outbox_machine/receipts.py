@@ -41,8 +41,8 @@ def receipt_is_true(town: Town, one: Ended) -> None:
         if (row.node, row.submitter_id) in one.refused:
             assert one.key(row) not in one.written or one.sheet.twins(row), f"{one}: {row} was refused and written"
     if one.green:
-        _counts(town, one)
         _values(town, one)
+        _counts(town, one)
         # Of a request that was planned without sight, and whose answer was lost, nobody knows what it found.
         if "read" not in town.struck:
             _erased(town, one)
@@ -104,11 +104,29 @@ def _counts(town: Town, one: Ended) -> None:
     clear = "read" not in town.struck and not any(_meddled(town, one, row) for row in one.sheet.rows)
     assert not clear or said == {word: found[word] for word in said}, f"{one}: says {said}, did {dict(found)}"
     assert sum(said.values()) == sum(found.values()), str(one)
+    if clear:
+        _values_counted(town, one)
     spelled = sum(
         any(w.before and w.now and w.before.submitter_id != w.now.submitter_id for w in writes)
         for writes in one.written.values()
     )
     assert not clear or one.paper["renamed_total"] == spelled, f"{one}: {one.paper['renamed']}, not {spelled}"
+
+
+def _values_counted(town: Town, one: Ended) -> None:
+    """The values that the receipt says were read back, and those it only compared: properties, blanks where nothing is
+    stored, parents."""
+    told = one.paper["verification"]
+    counted = {"values": 0, "values_unchanged": 0}
+    for row in one.held:
+        writes = one.written.get(one.key(row))
+        seen = town.witness.between(one.key(row), one.known.since, one.until)
+        record = writes[-1].now if writes else next(r for r in seen if fits(row, r, keeps=one.keeps))
+        assert record is not None
+        filled = sum(value is not None for value in row.props.values())
+        blank = sum(value is None and record.props.get(name) is None for name, value in row.props.items())
+        counted["values" if writes else "values_unchanged"] += filled + blank + len(row.parents)
+    assert counted == {word: told[word] for word in counted}, f"{one}: counted {counted}, says {told}"
 
 
 def _values(town: Town, one: Ended) -> None:

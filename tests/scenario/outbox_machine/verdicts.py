@@ -100,7 +100,7 @@ def _fair(town: Town, drop: Ended, row: Row, kind: str) -> bool:
             blind = town.struck.get("read", 0.0) >= since or "read" in town.struck
             return town.blanks == "refuse" and bool(blanks) and (erases or blind)
         case "MISSING_PARENT":
-            return not any(_there(town, drop, row, parent) for parent in row.parents)
+            return not all(_there(town, drop, row, parent) for parent in row.parents)
         case "NOT_SENT":
             return any("NOT_SENT" not in others for others in drop.refused.values())
         case "TOO_LARGE":
