@@ -20,6 +20,7 @@ from gen3sync.commons.asking import Asks
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Known, Signature
 from gen3sync.names import Project
+from gen3sync.outbox.fresh import StaleAnswer
 from gen3sync.outbox.stock import Record, key_of
 from gen3sync.outbox.wholenode import whole
 
@@ -111,6 +112,8 @@ class Listings:
         since = (newest - OVERLAP).replace(tzinfo=None).isoformat()
         most = self._most_since[node]
         rows = queries.written_since(self.asks, self.project, node, since, most + 1)
+        if isinstance(rows, StaleAnswer):
+            return True  # it is asked for again soon
         if not isinstance(rows, list):
             return False
         if len(rows) > most:

@@ -16,6 +16,7 @@ from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Refused, Transaction, Unauthorised
 from gen3sync.names import Project
+from gen3sync.outbox.fresh import Fresh, StaleAnswer
 from gen3sync.outbox.glance import Glance, glance, look_at
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.listing import Listings
@@ -45,7 +46,7 @@ class Lookup:
     ) -> None:
         self._client, self._project, self._pool, self._stock = client, project, pool, stock
         self._sights = Sights(client, project, pool, clock, watch)
-        self._asks = self._sights.asks
+        self._asks = Fresh(self._sights.asks, project, clock)
         self._listings = Listings(client, self._asks, project, stock.beside(".names"), clock)
         self._spellings = Spellings(self._asks, project, self._listings)
         self.unsearched: Collection[str] = frozenset()
@@ -91,6 +92,8 @@ class Lookup:
         taken from there."""
         self.unsearched, self.blind = frozenset(), False
         found = self._stored(node, wanted, of, look)
+        if isinstance(found, StaleAnswer):
+            found = self._from_export(node, wanted, keep=of > len(wanted), names=False)
         if isinstance(found, Forbidden) and self.sight() is Sight.FULL and self._sights.shown_only():
             self.blind = True
         return {} if self.blind else found
@@ -108,7 +111,7 @@ class Lookup:
         whole = sight is Sight.EXPORTS
         if not whole and not self._stock.has(node):
             about = self._counts.get(node) or self._count(node)
-            if about == 0:
+            if about == 0 and not self._asks.wary:
                 return {}
             whole = about is not None and about <= _WORTH * many
         if whole or self._stock.has(node):
@@ -117,6 +120,10 @@ class Lookup:
         if many <= len(wanted):
             self._spellings.clear()  # nobody asks for more of these
         return found
+
+    def landed(self, transaction: int) -> None:
+        """A request of ours has stored something: GraphQL is not believed before it shows that."""
+        self._asks.landed(transaction)
 
     def grew(self, node: str, keys: Collection[str]) -> None:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
@@ -186,7 +193,7 @@ class Lookup:
                 return sight
             if sight is not Sight.FULL:
                 return None
-        known = queries.find_ids(self._asks, self._project, node, submitter_ids.values())
+        known = queries.find_ids(self._sights.asks, self._project, node, submitter_ids.values())
         if not isinstance(known, dict):
             return known
         return {pg_lower(one.submitter_id) for one in known.values()}

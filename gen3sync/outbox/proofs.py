@@ -114,6 +114,8 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         passed(work)
     arrived = {row.key for row in (*good, *unread)}
     if arrived:
+        if (tid := _tid(answer)) is not None:
+            lane.lookup.landed(tid)
         lane.planner.landed(answer.parcel.chunk.node, arrived)
         lane.rooms.on_landed(lane.project, {answer.parcel.chunk.node})
     lane.rooms.failpoint("verify: done")

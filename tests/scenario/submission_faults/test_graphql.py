@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gen3sync.clock import SystemClock
+from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.replies import GraphqlData
 from gen3sync.ledger import Verdict
 from gen3sync.names import Project
 from gen3sync.outbox import graphql
@@ -159,3 +162,31 @@ def test_graphql_is_down_and_somebody_waits(single: Story) -> None:
     assert single.once().ended[0].verdict is Verdict.LANDED
     assert proof(single, "subject.tsv")[0] == "values"
     single.whole(*names(4))
+
+
+def test_graphql_lags_behind(single: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the database that has not heard of P9 yet, nor of the request that stored it."""
+    real = CommonsClient.graphql
+
+    def lagging(*question: Any, **more: Any) -> object:
+        answer = real(*question, **more)
+        if not isinstance(answer, GraphqlData):
+            return answer
+        data = {alias: [] if alias.startswith("ours") else shown for alias, shown in answer.data.items()}
+        for alias, shown in data.items():
+            if isinstance(shown, list):
+                data[alias] = [one for one in shown if not isinstance(one, dict) or one.get("submitter_id") != "P9"]
+        return GraphqlData(data)
+
+    monkeypatch.setattr(CommonsClient, "graphql", lagging)
+    study = {"studies": {"submitter_id": "S1"}}
+    others = [{"type": "subject", "submitter_id": f"other{n}", **study} for n in range(30)]
+    single.sandbox.write("DEV-test", others)
+    with single.running() as days:
+        single.drop("subject.tsv", subjects("P9 S1 male human"))
+        days.ended(pace=0.1)
+        single.drop("blank.tsv", subjects("P9 S1 male ."))
+        assert "blank cells would erase stored values in 1 row: species" in days.parked(pace=0.1).reason
+        days.outbox.withdraw("blank.tsv")
+        days.ended(2)
+    single.whole("P9", *(f"other{n}" for n in range(30)))

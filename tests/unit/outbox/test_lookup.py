@@ -75,3 +75,51 @@ def test_a_record_made_since_the_export_is_found(lookup: Lookup, sandbox: Sandbo
     found = lookup.stored("subject", {"p9": "P9"}, of=1000)
     assert isinstance(found, dict)
     assert found["p9"]["species"] == "dog"
+
+
+class Replica:
+    """A commons whose GraphQL answers from a copy of the database that lags."""
+
+    def __init__(self, lookup: Lookup, folder: Path) -> None:
+        self.copy = Sandbox()
+        self.copy.write("DEV-test", [{"type": "study", "submitter_id": "S1", "projects": {"code": "test"}}])
+        (folder / "copy").mkdir()
+        self.copy.write_api_key(folder / "copy/key.json")
+        config = folder / "copy/gen3sync.toml"
+        config.write_text(
+            f'[commons]\nurl = "{self.copy.url}"\ncredentials = "key.json"\n'
+            '[outbox]\npath = "o"\n[inbox]\npath = "i"\n[state]\npath = "s"\n'
+        )
+        self.client = open_commons(load_settings(config, {}).commons, {})
+        lookup._client.graphql = self.client.graphql  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def replica(lookup: Lookup, tmp_path: Path) -> Iterator[Replica]:
+    made = Replica(lookup, tmp_path)
+    with made.copy:
+        yield made
+        made.client.close()
+
+
+def seen(lookup: Lookup, *names: str) -> dict[str, object]:
+    found = lookup.stored("subject", {name.lower(): name for name in names})
+    assert isinstance(found, dict)
+    return {key: record.get("species") for key, record in found.items()}
+
+
+@pytest.mark.parametrize("others", [0, 1, 100])
+def test_graphql_that_lags_is_not_believed(lookup: Lookup, sandbox: Sandbox, replica: Replica, others: int) -> None:
+    """Neither that there is nothing of the node, nor that there is no such record, nor what it held before."""
+    copied = [{**SUBJECT, "submitter_id": f"old{n}", "species": "human"} for n in range(others)]
+    if copied:
+        replica.copy.write("DEV-test", copied)
+        sandbox.write("DEV-test", copied)
+    mine = sandbox.write("DEV-test", [{**SUBJECT, "submitter_id": "P9", "species": "dog"}])
+    assert seen(lookup, "P9") == ({"p9": "dog"} if others == 1 else {}), "a node of few records is exported whole"
+    lookup.landed(mine)
+    assert seen(lookup, "P9") == {"p9": "dog"}
+    while len(replica.copy.transactions) < mine:
+        replica.copy.write("DEV-test", [{"type": "study", "submitter_id": "S1", "projects": {"code": "test"}}])
+    caught_up = seen(lookup, "P9")
+    assert caught_up == ({} if others == 100 else {"p9": "dog"}), "as far as can be told"
