@@ -14,13 +14,8 @@ from typing import NamedTuple
 from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd, portions
 from gen3sync.commons.replies import GraphqlData, Known
 from gen3sync.commons.signatures import count, signature, signature_and_written
-from gen3sync.commons.transactions import (
-    find_transaction,
-    last_transaction_id,
-    others_wrote,
-    transaction,
-    transactions,
-)
+from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction, transactions
+from gen3sync.commons.writers import wrote_since
 from gen3sync.names import Project
 from gen3sync.pglower import pg_lower
 
@@ -35,7 +30,6 @@ __all__ = [
     "last_transaction_id",
     "list_ids",
     "names_like",
-    "others_wrote",
     "owners",
     "search",
     "shown",
@@ -45,6 +39,7 @@ __all__ = [
     "transaction",
     "transactions",
     "written_since",
+    "wrote_since",
 ]
 
 _IDS_AT_ONCE = 1000

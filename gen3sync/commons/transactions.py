@@ -74,26 +74,13 @@ def find_transaction(
     Looks through at most the newest 2,000 (`since_id` None: all of those). None is no proof that nothing was stored: a
     request may still wait in the commons' queue.
     """
-    for entry in _newest_first(client, project, since_id):
+    for entry in newest_first(client, project, since_id):
         if not isinstance(entry, Transaction) or document_name in entry.document_names:
             return entry
     return None
 
 
-def others_wrote(client: Asks, project: Project, since_id: int, own: str) -> bool | Nothing:
-    """Whether a transaction after `since_id` may have stored something and is none of ours, whose documents' names
-    begin with `own`. Looks through at most the newest 2,000."""
-    for entry in _newest_first(client, project, since_id):
-        if not isinstance(entry, Transaction):
-            return entry
-        ours = any(name.startswith(own) for name in entry.document_names)
-        stored = entry.state in (TransactionState.SUCCEEDED, TransactionState.PENDING) and not entry.is_dry_run
-        if stored and not ours:
-            return True
-    return False
-
-
-def _newest_first(client: Asks, project: Project, since_id: int | None) -> Iterator[Transaction | Nothing]:
+def newest_first(client: Asks, project: Project, since_id: int | None) -> Iterator[Transaction | Nothing]:
     """The log from its newest entry back to `since_id`, or what kept it from being read."""
     query = (
         "query($p:String,$c:String,$n:Int,$o:Int){log:transaction_log(last:$n,offset:$o,program:$p,project:$c)"

@@ -123,6 +123,12 @@ class Journal:
                 for line, action, before in entry["sent"]:
                     yield SentRow(line, Action(action), before)
 
+    def newest_sendings(self) -> dict[int, ChunkRecord]:
+        """By line: the request that carried the row last."""
+        chunks = {chunk.document_name: chunk for chunk in self.chunks()}
+        sendings = (entry for entry in self._read() if entry["k"] == "send")
+        return {line: chunks[entry["document_name"]] for entry in sendings for line, _, _ in entry["sent"]}
+
     def corrections(self) -> Iterator[tuple[Action, list[int]]]:
         """What the commons did with rows, where it was something else than was planned: the action and the lines."""
         return ((Action(note["action"]), note["lines"]) for note in self.notes("acted"))

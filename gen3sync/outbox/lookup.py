@@ -218,8 +218,10 @@ class Lookup:
     def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
         return queries.find_transaction(self._asks, self._project, document_name, since)
 
-    def others_wrote(self, since: int, own: str) -> bool | Nothing:
-        return queries.others_wrote(self._asks, self._project, since, own)
+    def wrote_since(
+        self, since: int, node: str, wanted: Mapping[str, str | None], own: str
+    ) -> dict[str, bool] | Nothing:
+        return queries.wrote_since(self._asks, self._project, since, node, wanted, own)
 
     def newest_transaction(self) -> int | Nothing | None:
         return queries.last_transaction_id(self._asks, self._project)

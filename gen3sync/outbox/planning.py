@@ -23,6 +23,7 @@ from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.meanings import Meanings
 from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
+from gen3sync.outbox.overwritten import Planned, as_overwritten, overwritten
 from gen3sync.outbox.parents import Parents
 from gen3sync.outbox.plan import PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of, reasons_in
@@ -107,23 +108,33 @@ class Planner:
         noted: list[Noted] = []
         refused: dict[int, list[Refusal]] = {}
         inputs = iter(plan_input)
+        planned: list[Planned] = []
         for work, some in taken:
             own = list(itertools.islice(inputs, len(some)))
             by = replace(rules(work), blind=blind)
             plans = plan_rows(own, stored, lambda p: states[parent_key(p)], node_type, by, named)
-            for row, plan in zip(some, plans, strict=True):
-                done[plan.action] += 1
-                work.unsearched += plan.action is Action.CREATE and row.key in unsearched
-                note = self._note(work, row, plan, stored.get(plan.key), node_type)
-                noted.append(replace(note, links_kept=plan.links_not_removed) if plan.links_not_removed else note)
-                if note.state is RowState.REJECTED:
-                    refused.setdefault(work.id, []).append((row.line, reasons_in(note.detail)))
+            planned += [Planned(work, row, plan) for row, plan in zip(some, plans, strict=True)]
+        over = overwritten(self.lookup, planned)
+        if isinstance(over, Refused | Failure):
+            return over
+        for each in planned:
+            work, row, plan = each.work, each.row, each.plan
+            if row.id in over:
+                noted.append(as_overwritten(work, row, plan))
+                continue
+            done[plan.action] += 1
+            work.unsearched += plan.action is Action.CREATE and row.key in unsearched
+            note = self._note(work, row, plan, stored.get(plan.key), node_type)
+            noted.append(replace(note, links_kept=plan.links_not_removed) if plan.links_not_removed else note)
+            if note.state is RowState.REJECTED:
+                refused.setdefault(work.id, []).append((row.line, reasons_in(note.detail)))
         side_by_side(partial(by_drop[drop].journal.refused, some) for drop, some in refused.items())
         self.index.note(noted)
         for work, _ in taken:
             ended = [one for one in noted if one.row.drop_id == work.id and one.state in _ENDED]
             compared = sum(one.state is RowState.DONE for one in ended)
-            note_done(self.index, work, [one.row for one in ended], compared=compared)
+            others = sum(one.row.id in over for one in ended)
+            note_done(self.index, work, [one.row for one in ended], compared=compared, overwritten=others)
         for work, _ in taken:
             work.first_pass = work.first_pass and self.index.counts(work.id)[RowState.NEW] > 0
         if not any(work.first_pass and self.index.counts(work.id)[RowState.NEW] for work in works):

@@ -31,7 +31,7 @@ class Seen(StrEnum):
     """What reading back said of one row."""
 
     EQUAL = "equal"
-    OVERWRITTEN = "overwritten since"  # differs, and another transaction wrote in between
+    OVERWRITTEN = "overwritten since"  # differs, and a newer transaction wrote the record, or deleted it
     DIFFERENT = "different"
     ABSENT = "absent"
     UNREAD = "unread"
@@ -44,8 +44,8 @@ class Readback:
     transaction: TransactionState | None
     records: Mapping[str, Mapping[str, Json]] | None
     """By id; None where they could not be read."""
-    others_since: bool = False
-    """Another transaction of the project came after ours."""
+    written_since: Mapping[int, bool] = field(default_factory=dict)
+    """Ids of rows whose records a newer transaction wrote; whether it deleted them."""
     problem: str = ""
     """Why something could not be read."""
     retry: bool = False
@@ -80,12 +80,13 @@ def prove(
     differences: dict[int, str] = {}
     for row in rows:
         if row.id not in differs:
-            seen[row.id] = Seen.ABSENT
+            deleted = succeeded and back.written_since.get(row.id, False)
+            seen[row.id] = Seen.OVERWRITTEN if deleted else Seen.ABSENT
             continue
         words = differs[row.id]
         if words is None:
             seen[row.id] = Seen.EQUAL
         else:
-            seen[row.id] = Seen.OVERWRITTEN if succeeded and back.others_since else Seen.DIFFERENT
+            seen[row.id] = Seen.OVERWRITTEN if succeeded and row.id in back.written_since else Seen.DIFFERENT
             differences[row.id] = words
     return Proven(Proof.FULL if succeeded else Proof.VALUES, seen, differences)

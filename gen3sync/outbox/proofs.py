@@ -19,6 +19,7 @@ from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
+from gen3sync.outbox.overwritten import own
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
 from gen3sync.outbox.readback import read_back
 from gen3sync.outbox.reading import detail_of
@@ -66,8 +67,10 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
             back = Readback(state, records, problem=said, retry=retry)
         differs, values = _compared(answer.parcel, ids[answer], back)
         proven = prove(answer.parcel.rows, back, differs)
-        if proven.differences and tid is not None and lookup.others_wrote(tid, _own(answer)) is True:
-            back = replace(back, others_since=True)
+        if state is TransactionState.SUCCEEDED and tid is not None and _suspects(answer, proven):
+            back = _who_wrote(
+                lookup, answer, back, tid, {row.key: ids[answer][row.id] for row in _suspects(answer, proven)}
+            )
             proven = prove(answer.parcel.rows, back, differs)
         out.append(Evidence(answer, back, proven, values))
     return out
@@ -95,7 +98,7 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     work.proofs[proven.proof] += len(rows)
     if proven.proof is not Proof.FULL and not work.proof_problem:
         work.proof_problem = back.problem
-    suspects = [row for row in rows if proven.rows[row.id] in (Seen.DIFFERENT, Seen.ABSENT)]
+    suspects = _suspects(answer, proven)
     good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
     unread = [row for row in rows if proven.rows[row.id] is Seen.UNREAD]
     for number, some in _by_values(good, evidence).items():
@@ -182,10 +185,20 @@ def _ids(answer: Answer) -> dict[int, str]:
     return {row.id: answer.outcome.ids.get(row.id) or row.record_id or "" for row in answer.parcel.rows}
 
 
-def _own(answer: Answer) -> str:
-    """How the names of all our documents begin. Our own requests never write what another of them has yet to prove."""
-    ours, host, _ = answer.parcel.chunk.document_name.split("/", 2)
-    return f"{ours}/{host}/"
+def _suspects(answer: Answer, proven: Proven) -> list[IndexedRow]:
+    """Rows that are not stored as sent."""
+    return [row for row in answer.parcel.rows if proven.rows[row.id] in (Seen.DIFFERENT, Seen.ABSENT)]
+
+
+def _who_wrote(lookup: Lookup, answer: Answer, back: Readback, tid: int, wanted: Mapping[str, str | None]) -> Readback:
+    """What was read back, with what is known of newer transactions that wrote `wanted`."""
+    since = lookup.wrote_since(tid, answer.parcel.chunk.node, wanted, own(answer.parcel.chunk.document_name))
+    if isinstance(since, dict):
+        written = {row.id: since[row.key] for row in answer.parcel.rows if row.key in since}
+        return replace(back, written_since=written)
+    if not may_pass(since) or isinstance(since, Refused):
+        return back
+    return Readback(back.transaction, None, problem=since.message, retry=True, failure=since)
 
 
 def _tid(answer: Answer) -> int | None:

@@ -116,29 +116,43 @@ def test_undo_says_that_somebody_else_has_written_since(bench: Bench) -> None:
     assert words.startswith("1 record was written over by somebody else since")
 
 
-@pytest.mark.parametrize("stranger", [False, True])
-def test_requests_of_our_own_are_nobody_who_wrote_since(bench: Bench, stranger: bool) -> None:
-    """The first request's proof comes after the answers of the next: these explain no value that is not as sent."""
+@pytest.mark.parametrize(
+    ("stranger", "stored", "over"),
+    [("nobody", "human", 0), ("wrote another", "human", 0), ("wrote it", "dog", 1), ("deleted it", None, 1)],
+)
+def test_only_who_wrote_that_very_record_explains_its_value(
+    bench: Bench, stranger: str, stored: str | None, over: int
+) -> None:
+    """The first request's proof comes after the answers of the next: neither these nor somebody else's other records
+    explain a value that is not as sent."""
     done: list[str] = []
 
     def spoil(step: str) -> None:
-        if step == "send: answered" and not done:
-            done.append(step)
-            bench.sandbox.sql("DEV-test", "subject", "P0", species="dog")
-            if stranger:
-                study = {"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}
-                bench.sandbox.write("DEV-test", [study])
+        if step != "send: answered" or done:
+            return
+        done.append(step)
+        subject = {"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}, "species": "dog"}
+        found = bench.sandbox.record("DEV-test", "subject", "P0")
+        assert found is not None
+        match stranger:
+            case "wrote it":
+                bench.sandbox.write("DEV-test", [subject])
+            case "deleted it":
+                bench.sandbox.delete("DEV-test", [found["id"]])
+            case _:
+                bench.sandbox.sql("DEV-test", "subject", "P0", species="dog")
+        if stranger == "wrote another":
+            bench.sandbox.write("DEV-test", [subject | {"submitter_id": "X0"}])
 
     bench.drop("subject.tsv", subjects(MANY))
     [drop] = bench.once(spoil).ended
     receipt = bench.receipt("subject.tsv")
     found = bench.sandbox.record("DEV-test", "subject", "P0")
-    assert found is not None
     assert drop.verdict is Verdict.LANDED
     proof = receipt["verification"]
-    assert (found["species"], proof["overwritten_since"]) == (("dog", 1) if stranger else ("human", 0))
-    assert (proof["rows_proven"], proof["values"]) == (MANY - stranger, 3 * (MANY - stranger))
-    assert len(receipt["chunks"]) > 3 - stranger
+    assert (found["species"] if found else None, proof["overwritten_since"]) == (stored, over)
+    assert (proof["rows_proven"], proof["values"]) == (MANY - over, 3 * (MANY - over))
+    assert len(receipt["chunks"]) > 3 - over
 
 
 def test_few_rows_wait_for_the_proof_of_the_next(bench: Bench) -> None:
@@ -146,3 +160,20 @@ def test_few_rows_wait_for_the_proof_of_the_next(bench: Bench) -> None:
     bench.drop("subject.tsv", subjects(MANY))
     bench.once()
     assert asked(bench)[:2] == ["PUT", "PUT"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("step", ["send: answered", "send: answer written"])
+def test_what_somebody_else_wrote_before_a_restart_is_not_taken_back(bench: Bench, step: str) -> None:
+    """The rows landed before the kill; the log says so, and that others wrote since."""
+    bench.drop("subject.tsv", subjects(2))
+    assert bench.crash(step)
+    study = {"studies": {"submitter_id": "S1"}}
+    bench.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "species": "dog", **study}])
+    puts = len(bench.writes())
+    with bench.running() as running:
+        drop = running.ended(2)[1]
+    proof = bench.receipt("subject.tsv")["verification"]
+    assert (drop.verdict, proof["overwritten_since"]) == (Verdict.LANDED, 1)
+    assert len(bench.writes()) == puts
+    assert (bench.sandbox.record("DEV-test", "subject", "P0") or {})["species"] == "dog"

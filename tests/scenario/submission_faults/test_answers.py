@@ -254,3 +254,21 @@ def test_somebody_else_wrote_it_since(story: Story) -> None:
     assert story.says("subject.tsv")["verification"]["overwritten_since"] == 1
     assert (len(story.puts()), story.subject("P0")["species"]) == (1, "cat")
     story.whole("P0")
+
+
+def test_somebody_else_wrote_it_before_a_lost_answer_was_known(story: Story) -> None:
+    """What became of the request is known only after they wrote: their newer value is not taken back."""
+    theirs = {"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}, "species": "cat"}
+    story.sandbox.faults.lose(Point.BEFORE_COMMIT, **PUT)
+    with story.sandbox.faults.hold(Point.AFTER_COMMIT, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects("P0 S1 male human", "P1 S1 male human"))
+        days.until(lambda: hold.fault.waiting, "an upload held after its commit", pace=0.2)
+        story.sandbox.write("DEV-test", [theirs])
+        hold.release()
+        [drop] = days.ended()
+    said = story.says("subject.tsv")
+    assert (drop.verdict, said["rows"]["created"]) == (Verdict.LANDED, 2)
+    assert [chunk["state"] for chunk in said["chunks"]] == ["answer lost, landed"]
+    assert said["verification"]["overwritten_since"] == 1
+    assert (len(story.puts()), story.subject("P0")["species"]) == (1, "cat")
+    story.whole("P0", "P1")

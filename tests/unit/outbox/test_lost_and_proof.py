@@ -47,8 +47,12 @@ OK, PENDING = TransactionState.SUCCEEDED, TransactionState.PENDING
         (Readback(PENDING, {}), {}, Proof.VALUES, Seen.ABSENT),
         (Readback(PENDING, {}), {1: "sex differs"}, Proof.VALUES, Seen.DIFFERENT),
         (Readback(OK, {}), {1: "sex differs"}, Proof.FULL, Seen.DIFFERENT),
-        (Readback(OK, {}, others_since=True), {1: "sex differs"}, Proof.FULL, Seen.OVERWRITTEN),
-        (Readback(PENDING, {}, others_since=True), {1: "sex differs"}, Proof.VALUES, Seen.DIFFERENT),
+        (Readback(OK, {}, written_since={1: False}), {1: "sex differs"}, Proof.FULL, Seen.OVERWRITTEN),
+        (Readback(OK, {}, written_since={2: False}), {1: "sex differs"}, Proof.FULL, Seen.DIFFERENT),
+        (Readback(PENDING, {}, written_since={1: False}), {1: "sex differs"}, Proof.VALUES, Seen.DIFFERENT),
+        (Readback(OK, {}, written_since={1: False}), {}, Proof.FULL, Seen.ABSENT),
+        (Readback(OK, {}, written_since={1: True}), {}, Proof.FULL, Seen.OVERWRITTEN),
+        (Readback(PENDING, {}, written_since={1: True}), {}, Proof.VALUES, Seen.ABSENT),
     ],
 )
 def test_prove(back: Readback, differs: dict[int, str | None], proof: Proof, seen: Seen) -> None:
