@@ -10,7 +10,7 @@ one record or named one id.
 `outbox_machine/` has the parts: `machine.py` the rules, `witness.py` what the commons saw, `ended.py`, `receipts.py`
 and `verdicts.py` what must hold.
 
-GEN3SYNC_EXAMPLES (40) and GEN3SYNC_STEPS (18) make it deeper; GEN3SYNC_SEED tries one seed's examples,
+GEN3SYNC_EXAMPLES (32) and GEN3SYNC_STEPS (18) make it deeper; GEN3SYNC_SEED tries one seed's examples,
 GEN3SYNC_SHRINK=1 looks for the shortest story.
 """
 
@@ -26,7 +26,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.crash.nursery import Nursery
 from tests.scenario.outbox_machine.machine import Machine
 
-EXAMPLES = int(os.environ.get("GEN3SYNC_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("GEN3SYNC_EXAMPLES", "32"))
 LENGTH = int(os.environ.get("GEN3SYNC_STEPS", "18"))
 SEED = os.environ.get("GEN3SYNC_SEED")
 
