@@ -157,6 +157,11 @@ class TokenManager(AuthBase):
         with self._lock:
             self._failure = None
 
+    def refused_key_is_gone(self) -> bool:
+        """Whether another key took the place of the one that failed, and nobody has tried it."""
+        failure = self._failure
+        return failure is not None and failure.mark != self._credentials.fingerprint()
+
     def drop(self, value: str) -> None:
         """The commons refused this very token: it is not given out again. Another thread's newer one stays."""
         with self._lock:
@@ -170,9 +175,8 @@ class TokenManager(AuthBase):
         except Gen3SyncError as error:
             raise NoTokenError(Broken(str(error), BrokenCause.CREDENTIALS, remedy=error.remedy)) from None
         if not allowed:
-            raise NoTokenError(
-                Broken("A token was asked for an address that is not the commons'.", BrokenCause.REDIRECT)
-            )
+            said = "A token was asked for an address that is not the commons'."
+            raise NoTokenError(Broken(said, BrokenCause.REDIRECT))
         used = self._need()
         prepared.headers["Authorization"] = f"bearer {used}"
 

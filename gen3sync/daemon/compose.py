@@ -236,6 +236,8 @@ class Rooms:
     def _renew_token(self) -> None:
         if self.client.tokens.renew_if_due():
             log.info("token renewed")
+        if self.client.tokens.refused_key_is_gone():
+            self.outbox.knock()
 
     def _keep_house(self) -> None:
         keep_house(self.settings, self.ledger, self.clock)

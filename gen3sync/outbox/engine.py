@@ -215,6 +215,10 @@ class Outbox:
             self.stop()
         return OnceSummary(tuple(self._ended[first:]), self._rooms.ledger.drops.open(), settling)
 
+    def knock(self) -> None:
+        """There is reason to think that a silent commons answers now: it is asked at once."""
+        self._rooms.gate.knock()
+
     def status(self) -> OutboxStatus:
         """What only the running outbox knows."""
         watch, graphql = self._watch, self._rooms.graphql.given_up

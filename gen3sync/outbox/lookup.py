@@ -54,8 +54,7 @@ class Lookup:
         self.blind = False
         """`stored` could not read anything when it was called last: that nothing was found means nothing."""
         self._counts: dict[str, int] = {}
-        self._outdated: set[tuple[str, str]] = set()
-        """Records of the stock that were written since."""
+        self._outdated: set[tuple[str, str]] = set()  # records of the stock that were written since
 
     @property
     def newest(self) -> int | None:

@@ -216,6 +216,20 @@ def test_a_dead_thread_of_the_watch_is_replaced_and_told(lab: Lab, kill: Callabl
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
 
 
+def test_a_new_key_ends_the_pause_after_a_refused_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gen3sync.outbox.gate.delay", lambda _attempts, _rng: 3600.0)
+    monkeypatch.setattr("gen3sync.daemon.jobs._PULSE", 0.1)
+    with lab.daemon():
+        lab.drop("study.tsv", STUDY.format("BEFORE"))
+        until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
+        lab.sandbox.revoke_key()
+        lab.sandbox.set_clock_offset(7200)  # the token at hand ends, too
+        lab.drop("more.tsv", STUDY.format("AFTER"))
+        until(lambda: (status := lab.status()) and status.outbox.pause is not None)
+        lab.sandbox.write_api_key(lab.folder / "key.json")
+        until(lambda: (lab.receipt("more.tsv") or {}).get("verdict") == "landed")
+
+
 def test_a_full_disk_of_a_new_inbox_holds_up_no_drop(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     text = lab.config.read_text()
     lab.config.write_text(text.replace('"experiment", "case", "sample", "aliquot"', '"study"'))

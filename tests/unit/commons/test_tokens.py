@@ -122,8 +122,11 @@ def test_a_new_key_is_tried_at_once(home: House) -> None:
     with pytest.raises(CredentialsError):
         home.tokens.token()
     home.serve(as_json({}))
+    assert not home.tokens.refused_key_is_gone()
     save_key(home.key_file, home.site.key(lifetime=86400))
+    assert home.tokens.refused_key_is_gone()
     assert home.tokens.token().value
+    assert not home.tokens.refused_key_is_gone()
     assert home.tokens.status().key_expires_at == home.clock.now() + timedelta(days=1)
 
 
