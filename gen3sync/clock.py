@@ -22,6 +22,11 @@ class Clock(Protocol):
         """Seconds that only grow; the origin means nothing."""
         ...
 
+    def uptime(self) -> float | None:
+        """Seconds since the machine was started, sleep included, the same for all processes; None where the machine
+        does not tell. Nobody can set it."""
+        ...
+
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         """Blocks until `event` is set (True) or `seconds` have passed (False)."""
         ...
@@ -35,6 +40,10 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def uptime(self) -> float | None:
+        boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+        return None if boottime is None else time.clock_gettime(boottime)
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         return event.wait(seconds)
@@ -55,6 +64,9 @@ class ManualClock:
     def monotonic(self) -> float:
         with self._moved:
             return self._elapsed
+
+    def uptime(self) -> float | None:
+        return self.monotonic()
 
     def advance(self, seconds: float) -> None:
         """Moves wall and elapsed time forward together."""

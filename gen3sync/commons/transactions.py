@@ -66,16 +66,24 @@ def last_transaction_id(client: Asks, project: Project) -> int | Nothing | None:
     return entries[0].id if entries else None
 
 
+def again_name(document_name: str, tries: int) -> str:
+    """What a request is called that is sent once more, after so many tries: no two are called alike."""
+    return f"{document_name}.{tries + 1}" if tries else document_name
+
+
 def find_transaction(
     client: Asks, project: Project, document_name: str, since_id: int | None
 ) -> Transaction | Nothing | None:
-    """The newest transaction of `document_name` among those after `since_id`, paging from the newest back.
+    """The newest transaction of `document_name`, or of its repetitions (`again_name`), among those after `since_id`,
+    paging from the newest back.
 
     Looks through at most the newest 2,000 (`since_id` None: all of those). None is no proof that nothing was stored: a
     request may still wait in the commons' queue.
     """
     for entry in newest_first(client, project, since_id):
-        if not isinstance(entry, Transaction) or document_name in entry.document_names:
+        if not isinstance(entry, Transaction) or any(
+            name == document_name or name.startswith(f"{document_name}.") for name in entry.document_names
+        ):
             return entry
     return None
 

@@ -84,6 +84,7 @@ class Requests(Group):
     def begin(self, new: NewRequest) -> Request:
         """Writes a PUT down as in flight; it is on the disk when this returns. `document_name` must be new."""
         values = asdict(new) | {"state": RequestState.IN_FLIGHT, "started_at": self._clock.now()}
+        values["uptime"] = self._clock.uptime()
         with self._database.writing() as connection:
             made = connection.execute(insert(requests).values(**values).returning(*requests.c))
             return _request(made.mappings().one())

@@ -93,5 +93,10 @@ def second(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE parked_projects ADD COLUMN attempts INTEGER DEFAULT 1 NOT NULL")
 
 
-MIGRATIONS: tuple[Migration, ...] = (first, second)
+def third(connection: Connection) -> None:
+    """How long the machine had been up when a request was sent: what nobody can set tells how old it is."""
+    connection.exec_driver_sql("ALTER TABLE requests ADD COLUMN uptime FLOAT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (first, second, third)
 """Version n of the schema is what the first n of these make."""

@@ -155,7 +155,7 @@ class NewRequest:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One PUT, written down before it is sent."""
+    """One PUT, written down before it is sent. `uptime` is that of the machine then, in seconds, where it tells."""
 
     id: int
     drop_id: int
@@ -171,6 +171,7 @@ class Request:
     transaction_id: int | None
     started_at: datetime
     ended_at: datetime | None
+    uptime: float | None
 
 
 @dataclass(frozen=True, slots=True)

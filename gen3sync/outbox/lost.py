@@ -98,10 +98,16 @@ class LostRequests:
         self.requests.append(LostRequest(request, now + FIRST_LOOK, now, earlier=True, looks=looks))
 
     def age(self, one: LostRequest) -> timedelta:
-        """How long nothing was heard of it. The wall clock is asked only about what an earlier life sent: setting the
-        clock forward must not make a request look dead that the commons is still at."""
+        """For how long at least nothing was heard of it. Setting the clock forward must not make a request look dead
+        that the commons is still at: the wall clock is asked only where the machine does not say how long it is up."""
         elapsed = timedelta(seconds=self.clock.monotonic() - one.since)
-        return max(elapsed, self.clock.now() - one.request.started_at) if one.earlier else elapsed
+        if not one.earlier:
+            return elapsed
+        then, now = one.request.uptime, self.clock.uptime()
+        if then is None or now is None:
+            return max(elapsed, self.clock.now() - one.request.started_at)
+        # If the machine was started anew since, the request is at least as old as that.
+        return max(elapsed, timedelta(seconds=now - then if now >= then else now))
 
     def due(self) -> LostRequest | None:
         now = self.clock.monotonic()

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gen3sync.commons.replies import (
-    Broken,
-    BrokenCause,
-    Busy,
-    SubmitReply,
-)
+from gen3sync.commons.replies import Broken, BrokenCause, Busy, SubmitReply
+from gen3sync.commons.transactions import again_name
 from gen3sync.names import Project
 from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import ChunkRecord
@@ -112,7 +108,7 @@ def _submit(rooms: Rooms, put: Put) -> SubmitReply:
             put.first.project,
             put.body,
             content_type=put.content_type,
-            document_name=put.first.chunk.document_name,
+            document_name=again_name(put.first.chunk.document_name, tries),
             dry_run=put.first.dry_run,
         )
         wait, why = None, ""

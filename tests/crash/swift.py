@@ -35,6 +35,9 @@ class SwiftClock:
     def monotonic(self) -> float:
         return (time.monotonic()) * self.speed + self.ahead
 
+    def uptime(self) -> float | None:
+        return self.monotonic()
+
     def advance(self, seconds: float) -> None:
         self.ahead += seconds
 

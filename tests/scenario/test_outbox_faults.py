@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.replies import SubmitReply
 from gen3sync.ledger import Verdict
+from gen3sync.names import Project
 from gen3sync.outbox.failpoint import STEPS
 from gen3sync.sandbox import Kind, Point, Sandbox
 from tests.scenario.outbox_bench import Bench, table
@@ -105,6 +109,24 @@ def test_whatever_the_answer_all_rows_land_once(tmp_path: Path, fault: str) -> N
             [_, drop] = running.ended(2)
         assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 10)
         landed_once(bench)
+
+
+def test_a_request_that_is_sent_again_has_a_name_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    submit = CommonsClient.submit
+
+    def noted(client: CommonsClient, project: Project, body: bytes, **keywords: Any) -> SubmitReply:
+        names.append(keywords["document_name"])
+        return submit(client, project, body, **keywords)
+
+    monkeypatch.setattr(CommonsClient, "submit", noted)
+    bench.sandbox.faults.answer(429, times=2, method="PUT", path=SUBMIT, headers={"Retry-After": "0"})
+    bench.drop("study.tsv", STUDY)
+    [drop] = bench.once().ended
+    assert drop.verdict is Verdict.LANDED
+    assert len(names) == len(set(names)) == 3
+    [chunk] = bench.receipt("study.tsv")["chunks"]
+    assert names[0] == chunk["document_name"]
 
 
 def test_without_graphql_exports_serve(bench: Bench) -> None:

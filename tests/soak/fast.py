@@ -31,6 +31,9 @@ class FastClock:
     def monotonic(self) -> float:
         return time.monotonic() * self._scale
 
+    def uptime(self) -> float | None:
+        return self.monotonic()
+
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         return event.wait(None if seconds is None else seconds / self._scale)
 

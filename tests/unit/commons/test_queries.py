@@ -23,6 +23,7 @@ from gen3sync.commons.replies import (
     TransactionState,
     Unknown,
 )
+from gen3sync.commons.transactions import again_name
 from gen3sync.names import Project
 
 P = Project("DEV", "test")
@@ -157,6 +158,14 @@ def test_a_transaction_is_found_by_its_document(name: str, since: int | None, id
     assert (getattr(found, "id", None)) == id
     if since is not None:
         assert len(commons.asked) <= (100 - since) // 19 + 1
+
+
+def test_a_repeated_request_is_found_by_the_name_of_the_first() -> None:
+    name = "gen3sync/host/1/1/1-abc"
+    assert [again_name(name, tries) for tries in range(3)] == [name, f"{name}.2", f"{name}.3"]
+    commons = Peregrine(_log(9, n4=name, n6=f"{name}.2", n8=f"{name}d"))
+    found = queries.find_transaction(commons, P, name, None)
+    assert getattr(found, "id", None) == 6
 
 
 def test_an_odd_log_is_broken() -> None:

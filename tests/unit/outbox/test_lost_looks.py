@@ -12,9 +12,9 @@ from gen3sync.outbox.lost import FIRST_LOOK, LONGEST_PAUSE, LostRequests
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 
 
-def request(id: int, name: str = "") -> Request:
+def request(id: int, name: str = "", uptime: float | None = None) -> Request:
     lost = RequestState.LOST
-    return Request(id, id, name or f"r{id}", "DEV", "test", "case", 1, 2, (), None, lost, None, NOW, None)
+    return Request(id, id, name or f"r{id}", "DEV", "test", "case", 1, 2, (), None, lost, None, NOW, None, uptime)
 
 
 def waits(looks: int, seed: int) -> float:
@@ -62,3 +62,34 @@ def test_all_parts_of_a_request_are_looked_for_together() -> None:
     assert (first.looks, second.looks, other.looks) == (4, 4, 0)
     assert first.next_look == second.next_look
     assert lost.soon()
+
+
+def age_after_a_restart(uptime: float | None, *, up: float = 0.0, jump: float = 0.0) -> float:
+    """Of a request sent when the machine had been up for `uptime` seconds; now it is for `up` more."""
+    clock = ManualClock(NOW)
+    clock.advance(uptime or 0.0)
+    clock.jump(-(uptime or 0.0))  # the wall clock stood at NOW when it was sent
+    clock.advance(up)
+    clock.jump(jump)
+    lost = LostRequests(clock, random.Random(1))
+    lost.take_over(request(1, uptime=uptime), 0)
+    return lost.age(lost.requests[0]).total_seconds()
+
+
+def test_a_clock_that_is_set_makes_no_request_older_or_younger() -> None:
+    assert age_after_a_restart(5000.0, up=30, jump=3600) == 30
+    assert age_after_a_restart(5000.0, up=30, jump=-3600) == 30
+
+
+def test_without_the_machines_word_the_wall_clock_tells() -> None:
+    assert age_after_a_restart(None, up=30, jump=3600) == 3630
+
+
+def test_a_request_is_at_least_as_old_as_the_machines_last_start() -> None:
+    clock = ManualClock(NOW)
+    clock.advance(40)
+    lost = LostRequests(clock, random.Random(1))
+    lost.take_over(request(1, uptime=90_000.0), 0)
+    assert lost.age(lost.requests[0]).total_seconds() == 40
+    clock.advance(5)
+    assert lost.age(lost.requests[0]).total_seconds() == 45
