@@ -65,6 +65,7 @@ class Intake:
         for orphan in snapshot.orphans(self.rooms.state, {drop.snapshot for drop in drops}):
             shutil.rmtree(orphan, ignore_errors=True)
         self._put_back_asides()
+        self._withdrawing.meanwhile(drops)
         for drop in drops:
             self.adopt(drop)
 

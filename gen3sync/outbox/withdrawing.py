@@ -6,14 +6,15 @@ Owns when a file that is gone means that. Ending a drop is its lane's work, or `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gen3sync.ledger.rows import Drop, DropState, Verdict
 from gen3sync.names import Project
 from gen3sync.outbox.archive import clear_original
-from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.journal import WITHDRAWN, Journal
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.routing import Routing
 from gen3sync.outbox.standing import BEHIND_OTHERS, FOR_PARENTS
@@ -64,6 +65,22 @@ class Withdrawing:
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._root
+
+    def meanwhile(self, drops: Iterable[Drop]) -> None:
+        """At a start: drops that wait and whose files were deleted while nobody looked, of those given (oldest first).
+        Told before their lanes go on: these would else send, before the first look, what a parent's arrival has freed.
+        """
+        outbox, noted = self.rooms.settings.outbox.path, self.rooms.ledger.notes.get(_ROOT)
+        try:
+            root = outbox.stat()
+        except OSError:
+            return
+        if not noted or [root.st_dev, root.st_ino] != [int(number) for number in noted]:
+            return
+        newest = {drop.path: drop for drop in drops if drop.source == "outbox" and drop.program and drop.project}
+        for drop in newest.values():
+            if not os.path.lexists(outbox / drop.path) and self._waits(drop):
+                Journal((self.rooms.state / drop.snapshot).parent).note(WITHDRAWN, why=DELETED)
 
     def gone(self, drop: Drop) -> None:
         """The file of an open drop is no longer in the outbox."""

@@ -215,11 +215,9 @@ class Machine(Running):
 
     @rule(off=st.sampled_from([-3600.0, 0.0, 3600.0]))
     def clock_is_set(self, off: float) -> None:
-        """Not while the commons is at a request for long: after a restart only this clock says how long."""
-        if not self.alive or self.held:
-            return
-        self.clock_is_wrong = True
-        self.ask("set_clock", off=off)
+        """Also while the commons is at a request, and before a restart: the machine's uptime says how old that is."""
+        if self.alive:
+            self.ask("set_clock", off=off)
 
     @rule(seconds=st.sampled_from([5.0, 200.0, 700.0]))
     def time_passes(self, seconds: float) -> None:

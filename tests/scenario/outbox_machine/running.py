@@ -32,8 +32,6 @@ class Running(RuleBasedStateMachine):
         self.held: list[tuple[Hold, float]] = []
         self.slow = False
         """One of them may hold a request whose answer the engine waits for."""
-        self.clock_is_wrong = False
-        """It was set in this world."""
 
     # --- within
 
@@ -57,7 +55,7 @@ class Running(RuleBasedStateMachine):
             self.let_go()
 
     def make(self, trouble: Trouble) -> None:
-        if (trouble[0] == "full" and not self.alive) or (trouble[0] in ("late", "slow") and self.clock_is_wrong):
+        if trouble[0] == "full" and not self.alive:
             return
         with contextlib.suppress(Died):
             self.slow = make(self.town, trouble, self.held) or self.slow
