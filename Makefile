@@ -29,10 +29,10 @@ floors: $(STAMP) ## import-linter: the arrows between the rooms point down
 tests: $(STAMP) ## pytest on all cores
 	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
-crash: $(STAMP) ## the long ones: hundreds of real kills, and deep runs of the state machines
-	GEN3SYNC_KILLS=300 GEN3SYNC_EXAMPLES=500 GEN3SYNC_STEPS=30 \
+crash: $(STAMP) ## the long ones: hundreds of real kills, 10,000 files at once, deep runs of the state machines
+	GEN3SYNC_KILLS=300 GEN3SYNC_EXAMPLES=500 GEN3SYNC_STEPS=30 GEN3SYNC_CROWD=10000 \
 		$(BIN)/pytest -n auto tests/crash tests/scenario/test_outbox_machine.py tests/scenario/test_inbox_changes.py \
-		$(PYTEST_ARGS)
+		tests/scenario/submission_faults/test_files.py::test_a_crowd_of_small_files $(PYTEST_ARGS)
 
 soak: $(STAMP) ## a day of a daemon's life in ten minutes: thousands of drops, a fault every few seconds, flat and true
 	GEN3SYNC_SOAK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/pytest tests/soak $(PYTEST_ARGS)

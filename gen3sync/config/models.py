@@ -118,7 +118,7 @@ class OutboxSettings(_Section):
     )
     target: Seconds = _key("How long one request should take; chunks grow and shrink towards it.", '"10s"', 10.0, gt=0)
     link_grace: Seconds = _key("How long a row waits for a parent that is not there yet.", '"1d"', 86_400.0)
-    keep: ForeverOrSeconds = _key("How long sent and rejected files are kept.", '"90d"', None)
+    keep: ForeverOrSeconds = _key("How long whatever lies in sent and rejected is kept.", '"90d"', None)
     route: tuple[Route, ...] = _key("See [[outbox.route]].", "[[outbox.route]]", ())
 
     @model_validator(mode="before")
