@@ -88,7 +88,7 @@ def _fair(town: Town, drop: Ended, row: Row, kind: str) -> bool:
     match kind:
         case "TWIN" | "SAME_ID":
             return drop.sheet.twins(row)
-        case "OTHER_ID" | "NOT_UNIQUE":
+        case "OTHER_ID" | "NOT_UNIQUE" | "ERROR":  # without sight the commons finds it out ("already exists in the DB")
             return row.id is not None and (
                 any(record.id != row.id for record in seen) or bool(town.witness.holder(row.id) - {key})
             )
@@ -107,7 +107,7 @@ def _fair(town: Town, drop: Ended, row: Row, kind: str) -> bool:
             return "413" in town.struck
         case "NO_ANSWER":
             return "lost" in town.struck
-        case "ERROR" | "REFUSED":  # an id that a record of another project or of another drop has taken meanwhile
+        case "REFUSED":  # an id that a record of another project or of another drop has taken meanwhile
             return row.id is not None and bool(town.witness.holder(row.id) - {key})
     return False
 
