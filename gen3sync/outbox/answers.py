@@ -112,6 +112,7 @@ class Consequences:
                     transaction_id=_transaction(answer),
                     state=said,
                     message="" if state is RequestState.LANDED else printable(answer.outcome.message),
+                    sent_as=answer.sent_as,
                 ),
                 _for_good(answer, reasons),
                 _acted(answer),

@@ -41,7 +41,8 @@ class SentRow:
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """One request as the receipt tells it. `lines` are first and last; `state` is of the request ("landed" …)."""
+    """One request as the receipt tells it. `lines` are first and last; `state` is of the request ("landed" …).
+    `sent_as` is what the commons knows it by, where it was sent more than once."""
 
     number: int
     attempt: int
@@ -56,6 +57,7 @@ class ChunkRecord:
     state: str = IN_FLIGHT
     message: str = ""
     submitter: str = ""
+    sent_as: str = ""
 
 
 class Journal:

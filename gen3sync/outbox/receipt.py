@@ -16,6 +16,7 @@ from gen3sync.names import Project, printable
 from gen3sync.outbox.afterwards import only_compared, state_of
 from gen3sync.outbox.frame import ALWAYS, About, frame
 from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.journal import ChunkRecord
 from gen3sync.outbox.model import Action, RowState, rows_said
 from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.reading import reasons_in
@@ -115,11 +116,18 @@ def compose(
             }
             for m in (work.table.mends if work.table else ())
         ],
-        "chunks": [asdict(chunk) | {"transaction_state": state_of(work, chunk)} for chunk in chunks],
+        "chunks": [_chunk(work, chunk) for chunk in chunks],
         "untried": untried(work),
         "verification": verification(work, index, counts, accepted),
         "versions": about.versions,
     }
+
+
+def _chunk(work: Work, chunk: ChunkRecord) -> dict[str, Any]:
+    """A request under the name that the commons knows it by."""
+    said = asdict(chunk) | {"transaction_state": state_of(work, chunk)}
+    name = said.pop("sent_as") or chunk.document_name
+    return said | {"document_name": name}
 
 
 def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: int) -> dict[str, Any]:

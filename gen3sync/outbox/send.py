@@ -66,6 +66,8 @@ class Answer:
     reply: SubmitReply
     outcome: Outcome
     seconds: float
+    sent_as: str = ""
+    """The document name it went by in the end, where not by its first one."""
 
 
 def send(rooms: Rooms, put: Put, ticket: Ticket) -> list[Answer]:
@@ -75,8 +77,8 @@ def send(rooms: Rooms, put: Put, ticket: Ticket) -> list[Answer]:
     started = rooms.clock.monotonic()
     first = put.first
     with rooms.watched(f"request {first.project} {first.drop_id}/{first.chunk.number}"):
-        reply = _submit(rooms, put)
-    answered = answers(put, reply, rooms.clock.monotonic() - started)
+        reply, sent_as = _submit(rooms, put)
+    answered = answers(put, reply, rooms.clock.monotonic() - started, sent_as)
     rooms.observer.chunk(answered[0].outcome.step.value, len(put.rows), len(put.body))
     return answered
 
@@ -92,23 +94,24 @@ def unsent(put: Put) -> list[Answer]:
     return answers(put, Broken("gen3sync was stopped before it was sent.", BrokenCause.CANCELLED), 0.0)
 
 
-def answers(put: Put, reply: SubmitReply, seconds: float) -> list[Answer]:
+def answers(put: Put, reply: SubmitReply, seconds: float, sent_as: str = "") -> list[Answer]:
     """What `reply` means for each drop's part. It is judged as a whole: rows at fault in one part put the rows of the
     others into bad company."""
     outcome = judge(put.rows, reply, is_file=put.first.node_type.is_file)
     if len(put.parcels) == 1:
-        return [Answer(put.first, reply, outcome, seconds)]
-    return [Answer(parcel, reply, part_of(outcome, parcel.rows), seconds) for parcel in put.parcels]
+        return [Answer(put.first, reply, outcome, seconds, sent_as)]
+    return [Answer(parcel, reply, part_of(outcome, parcel.rows), seconds, sent_as) for parcel in put.parcels]
 
 
-def _submit(rooms: Rooms, put: Put) -> SubmitReply:
-    tries = 0
+def _submit(rooms: Rooms, put: Put) -> tuple[SubmitReply, str]:
+    """The answer, and the name of the request that got it where it is not the first one's."""
+    tries, name = 0, put.first.chunk.document_name
     while True:
         reply = rooms.client.submit(
             put.first.project,
             put.body,
             content_type=put.content_type,
-            document_name=again_name(put.first.chunk.document_name, tries),
+            document_name=again_name(name, tries),
             dry_run=put.first.dry_run,
         )
         wait, why = None, ""
@@ -121,5 +124,5 @@ def _submit(rooms: Rooms, put: Put) -> SubmitReply:
                 pass
         tries += 1
         if wait is None or tries > _SHORT_TRIES or rooms.clock.wait(rooms.stop, wait):
-            return reply
+            return reply, again_name(name, tries - 1) if tries > 1 else ""
         rooms.observer.retried(why)

@@ -157,6 +157,7 @@ class Waits:
                         transaction_id=entry.id if entry else chunk.transaction_id,
                         transaction_state=entry.state.value if entry else None,
                         state=f"answer lost, {known.value}",
+                        sent_as=next(iter(entry.document_names), "") if entry else chunk.sent_as,
                     )
                 )
         lane.rooms.ledger.requests.finish(request.id, RequestState.SETTLED, entry.id if entry else None)
