@@ -49,9 +49,7 @@ class Withdrawing:
 
     def same_root(self, root: tuple[int, int] | None) -> bool:
         """Whether the outbox (device and inode) is the folder that was looked at last, also in an earlier life."""
-        if self._root is None:
-            noted = self.rooms.ledger.notes.get(_ROOT)
-            self._root = (int(noted[0]), int(noted[1])) if noted else None
+        self._recall()
         same = root is not None and root == self._root
         if not same and root is not None:
             self._root = root
@@ -70,12 +68,9 @@ class Withdrawing:
         """At a start: drops that wait and whose files were deleted while nobody looked, of those given (oldest first).
         Told before their lanes go on: these would else send, before the first look, what a parent's arrival has freed.
         """
-        outbox, noted = self.rooms.settings.outbox.path, self.rooms.ledger.notes.get(_ROOT)
-        try:
-            root = outbox.stat()
-        except OSError:
-            return
-        if not noted or [root.st_dev, root.st_ino] != [int(number) for number in noted]:
+        outbox = self.rooms.settings.outbox.path
+        self._recall()
+        if not self.still_there(outbox):
             return
         newest = {drop.path: drop for drop in drops if drop.source == "outbox" and drop.program and drop.project}
         for drop in newest.values():
@@ -111,6 +106,12 @@ class Withdrawing:
             mark = Journal((self.rooms.state / drop.snapshot).parent).fingerprint()
             if self.routing.end(drop, why, Verdict.WITHDRAWN):
                 clear_original(self.rooms, drop, mark)
+
+    def _recall(self) -> None:
+        """Which folder an earlier life looked at last."""
+        if self._root is None:
+            noted = self.rooms.ledger.notes.get(_ROOT)
+            self._root = (int(noted[0]), int(noted[1])) if noted else None
 
     def _waits(self, drop: Drop) -> bool:
         idly = drop.state is DropState.WAITING and drop.error_class in (FOR_PARENTS, BEHIND_OTHERS)
