@@ -21,7 +21,8 @@ from types import TracebackType
 
 from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
 from gen3sync.outbox.rowmemory import DONE_TABLE, EndedRow, RowMemory
-from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, dump, portions
+from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, dump
+from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
 
 _SCHEMA = """
 CREATE TABLE rows(
@@ -48,13 +49,8 @@ class RowIndex(RowMemory):
     """See the module. Counts by state are kept beside, because counting a million rows at each step is slow."""
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
         self._path = path
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.executescript(
-            "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
-            f"{_SCHEMA}{DONE_TABLE}"
-        )
+        self._db = open_scratch(path, f"PRAGMA temp_store=FILE;{_SCHEMA}{DONE_TABLE}", cache=16000)
         self._counts: dict[int, Counter[RowState]] = {}
         self._ranges: dict[int, tuple[int, int]] = {}
 
@@ -253,12 +249,9 @@ class RowIndex(RowMemory):
     def _together(self) -> Iterator[None]:
         """All of it or nothing. Raises OSError where the disk is full."""
         try:
-            self._db.execute("BEGIN")
-            yield
-            self._db.execute("COMMIT")
+            with all_or_nothing(self._db):
+                yield
         except BaseException as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             self._counts = {}
             query = "SELECT drop_id, state, count(*) FROM rows GROUP BY drop_id, state"
             for drop_id, state, number in self._db.execute(query):

@@ -21,6 +21,7 @@ from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Known, Signature
 from gen3sync.names import Project
 from gen3sync.outbox.fresh import StaleAnswer
+from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
 from gen3sync.outbox.stock import Record, key_of
 from gen3sync.outbox.wholenode import whole
 
@@ -34,7 +35,7 @@ OVERLAP = timedelta(minutes=15)
 """The time of a record is when its transaction began, and it may be seen this much later."""
 _AGAIN = 3600.0
 """Seconds until a node is tried again that could not be listed."""
-_VARIABLES = 500
+_TABLE = "CREATE TABLE name(node TEXT, key TEXT, id TEXT, sid TEXT, PRIMARY KEY(node, key)) WITHOUT ROWID;"
 
 
 @dataclass
@@ -125,31 +126,23 @@ class Listings:
 
     def _fill(self, node: str, pieces: Iterable[Record]) -> bool:
         db = self._open()
-        db.execute("BEGIN")
-        try:
+        with all_or_nothing(db):
             db.execute("DELETE FROM name WHERE node=?", (node,))
             rows = ((key_of(one), Known(str(one["id"]), str(one["submitter_id"]))) for one in pieces)
             self._insert("INSERT OR REPLACE", node, rows)
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
         return True
 
     def _add(self, how: str, node: str, rows: Iterable[tuple[str, Known]]) -> None:
-        db = self._open()
-        db.execute("BEGIN")
-        self._insert(how, node, rows)
-        db.execute("COMMIT")
+        with all_or_nothing(self._open()):
+            self._insert(how, node, rows)
 
     def _insert(self, how: str, node: str, rows: Iterable[tuple[str, Known]]) -> None:
         values = ((node, key, known.id, known.submitter_id) for key, known in rows)
         self._open().executemany(f"{how} INTO name VALUES (?,?,?,?)", values)
 
     def _found(self, node: str, wanted: Collection[str]) -> dict[str, Known]:
-        listed, db, found = list(wanted), self._open(), dict[str, Known]()
-        for start in range(0, len(listed), _VARIABLES):
-            part = listed[start : start + _VARIABLES]
+        db, found = self._open(), dict[str, Known]()
+        for part in portions(wanted):
             marks = ",".join("?" * len(part))
             query = f"SELECT key, id, sid FROM name WHERE node=? AND key IN ({marks})"  # noqa: S608 - question marks only
             found.update((key, Known(id, sid)) for key, id, sid in db.execute(query, (node, *part)))
@@ -157,12 +150,7 @@ class Listings:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            self.path.unlink(missing_ok=True)
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            self._db.executescript(
-                "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
-                "CREATE TABLE name(node TEXT, key TEXT, id TEXT, sid TEXT, PRIMARY KEY(node, key)) WITHOUT ROWID;"
-            )
+            self._db = open_scratch(self.path, _TABLE)
         return self._db
 
 

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from gen3sync.outbox.model import IndexedRow, RowState
-from gen3sync.outbox.rowquestions import RowQuestions, dump, load, portions
+from gen3sync.outbox.rowquestions import RowQuestions, dump, load
+from gen3sync.outbox.scratch import portions
 
 DONE_TABLE = """
 CREATE TABLE done(

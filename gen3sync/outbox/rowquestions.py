@@ -12,9 +12,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState
+from gen3sync.outbox.scratch import portions
 
 _COLUMNS = (
     "id, drop_id, line, end_line, node, key, sid, shape, cells, state, action, record_id, grp, tries, sent, detail,"
@@ -25,9 +25,6 @@ _ON_ITS_WAY = (RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, R
 _SENT = ",".join(str(int(state)) for state in _ON_ITS_WAY)
 _IN_ORDER = "FROM rows NOT INDEXED WHERE id BETWEEN ? AND ? AND drop_id=?"
 """A drop's rows were added together: its range of ids gives them in the order of the file without sorting."""
-_Key = TypeVar("_Key", str, int)
-_VARIABLES = 500
-"""Values in one IN (…): SQLite allows 999 in its oldest builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +285,3 @@ def dump(value: Json) -> str | None:
 
 def load(text: str | None) -> Json:
     return None if text is None else json.loads(text)
-
-
-def portions(keys: Collection[_Key]) -> Iterator[list[_Key]]:
-    listed = list(keys)
-    for start in range(0, len(listed), _VARIABLES):
-        yield listed[start : start + _VARIABLES]

@@ -12,11 +12,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gen3sync.outbox.model import Json
+from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
 from gen3sync.pglower import pg_lower
 from gen3sync.records.merge import merge_group
 
 Record = Mapping[str, Json]
-_VARIABLES = 500
+_TABLE = "CREATE TABLE piece(node TEXT, key TEXT, body TEXT); CREATE INDEX piece_key ON piece(node, key);"
 
 
 class Stock:
@@ -38,13 +39,8 @@ class Stock:
         """Keeps all pieces of a node's export. What `pieces` raises passes through, and nothing is kept."""
         db = self._open()
         db.execute("DELETE FROM piece WHERE node=?", (node,))
-        db.execute("BEGIN")
-        try:
+        with all_or_nothing(db):
             db.executemany("INSERT INTO piece VALUES (?,?,?)", ((node, key_of(one), json.dumps(one)) for one in pieces))
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
         self._nodes.add(node)
 
     def records(self, node: str, wanted: Mapping[str, str]) -> dict[str, Record]:
@@ -60,9 +56,8 @@ class Stock:
         self._nodes.clear()
 
     def _pieces(self, node: str, keys: Collection[str]) -> Iterator[Record]:
-        listed, db = list(keys), self._open()
-        for start in range(0, len(listed), _VARIABLES):
-            part = listed[start : start + _VARIABLES]
+        db = self._open()
+        for part in portions(keys):
             marks = ",".join("?" * len(part))
             query = f"SELECT body FROM piece WHERE node=? AND key IN ({marks})"  # noqa: S608 - question marks only
             for (body,) in db.execute(query, (node, *part)):
@@ -70,12 +65,7 @@ class Stock:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            self._path.unlink(missing_ok=True)
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._db.executescript(
-                "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
-                "CREATE TABLE piece(node TEXT, key TEXT, body TEXT); CREATE INDEX piece_key ON piece(node, key);"
-            )
+            self._db = open_scratch(self._path, _TABLE)
         return self._db
 
 

@@ -1,0 +1,41 @@
+"""Scratch: tables on disk of what is too much for memory, made anew by each life of the daemon."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+_Key = TypeVar("_Key")
+_VARIABLES = 500
+"""Values in one IN (…): SQLite allows 999 in its oldest builds."""
+
+
+def open_scratch(path: Path, tables: str, *, cache: int = 8000) -> sqlite3.Connection:
+    """A new, empty one in place of whatever lies there. `tables` are statements that make them; `cache` is in kB."""
+    path.unlink(missing_ok=True)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.executescript(f"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-{cache};{tables}")
+    return db
+
+
+@contextmanager
+def all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
+    """One transaction, which no failure leaves open: on a full disk, say, the next one can begin."""
+    try:
+        db.execute("BEGIN")
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def portions(keys: Collection[_Key]) -> Iterator[list[_Key]]:
+    """As many keys at a time as go into one statement."""
+    listed = list(keys)
+    for start in range(0, len(listed), _VARIABLES):
+        yield listed[start : start + _VARIABLES]

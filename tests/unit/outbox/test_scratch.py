@@ -1,0 +1,33 @@
+"""Scratch tables: a failure leaves no transaction open, and keys go in portions."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
+
+
+def test_a_failure_takes_everything_back_and_the_next_one_can_begin(tmp_path: Path) -> None:
+    with closing(open_scratch(tmp_path / "scratch", "CREATE TABLE t(a);")) as db:
+        with pytest.raises(ValueError, match="half way"), all_or_nothing(db):
+            db.execute("INSERT INTO t VALUES (1)")
+            raise ValueError("half way")
+        with all_or_nothing(db):
+            db.execute("INSERT INTO t VALUES (2)")
+        assert db.execute("SELECT a FROM t").fetchall() == [(2,)]
+
+
+def test_it_begins_empty(tmp_path: Path) -> None:
+    for _ in range(2):
+        with closing(open_scratch(tmp_path / "scratch", "CREATE TABLE t(a);")) as db:
+            assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
+            db.execute("INSERT INTO t VALUES (1)")
+
+
+def test_portions_lose_nothing() -> None:
+    parts = list(portions(range(1201)))
+    assert [len(part) for part in parts] == [500, 500, 201]
+    assert [key for part in parts for key in part] == list(range(1201))
