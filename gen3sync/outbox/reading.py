@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -29,10 +30,13 @@ from gen3sync.records.problems import Problem, TableError
 from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import Table, open_table
 
+_log = logging.getLogger("gen3sync.outbox")
 SLICE = 5000
 _GONE = "What was taken of the file is no longer in the state folder."
 LARGE = 1_000_000
 """Bytes beyond which reading a file may hold up others."""
+_TRIES = 3
+"""Times that a file is read over which gen3sync itself stumbles: it must not hold up others for ever."""
 _PACKED = 10
 """Times that a gzip file is commonly longer than it looks."""
 
@@ -53,23 +57,27 @@ def read_some(
             if table is None:
                 return False
             index.forget(work.id)
-            work.rows_read = work.bad_rows = 0
+            work.rows_read = work.bad_rows = work.overwritten = work.compared = 0
+            work.proofs.clear()
             work.table, work.reader = table, iter(table)
         rows = list(itertools.islice(work.reader, SLICE))
     except TableError as error:
-        work.faults = tuple(_fault(problem) for problem in error.problems)
-        index.forget(work.id)
-        work.stage = Stage.ARCHIVE
-        return True
+        return _unusable(index, work, *map(_fault, error.problems))
     except FileNotFoundError:
         # Somebody cleared the state folder. The project's other drops must not wait for what never comes.
-        work.faults = (Reason("NO_SNAPSHOT", _GONE, None, "Drop the file again."),)
         work.folder.mkdir(parents=True, exist_ok=True)
-        index.forget(work.id)
-        work.stage = Stage.ARCHIVE
-        return True
-    except OSError as error:
-        raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
+        return _unusable(index, work, Reason("NO_SNAPSHOT", _GONE, None, "Drop the file again."))
+    except Exception as error:
+        # What has raised seems to be at its end when it is asked once more, and rows would be missing: begin anew.
+        work.reader = None
+        if isinstance(error, OSError):
+            raise folder_error(f"The snapshot of {work.drop.path} cannot be read", error) from error
+        work.stumbles += 1
+        if work.stumbles < _TRIES:
+            raise
+        _log.exception("the file cannot be read", extra={"drop": work.id, "project": str(project)})
+        said = f"gen3sync stumbled over the file ({type(error).__name__}) each time; the log has the details."
+        return _unusable(index, work, Reason("UNREADABLE", said, None, "Tell the makers of gen3sync about it."))
     try:
         index.add(work.id, _new_rows(work, rows, dictionary))
     except BaseException:
@@ -89,6 +97,14 @@ def read_some(
             index.remember_done(work.id, done_earlier(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
+    return True
+
+
+def _unusable(index: RowIndex, work: Work, *faults: Reason) -> bool:
+    """The drop ends with these faults of the file as a whole."""
+    work.faults = faults
+    index.forget(work.id)
+    work.stage = Stage.ARCHIVE
     return True
 
 

@@ -64,6 +64,8 @@ class Work:
     """A large file that is being looked through beside other work."""
     table: Table | None = None
     shapes: dict[tuple[str, ...], int] = field(default_factory=dict)
+    stumbles: int = 0
+    """How often reading it went wrong in a way that nobody thought of."""
     rows_read: int = 0
     bad_rows: int = 0
     first_pass: bool = True

@@ -1,0 +1,81 @@
+"""Reading a drop's file into the index, a slice at a time."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from gen3sync.clock import ManualClock
+from gen3sync.errors import FolderError
+from gen3sync.ledger import NewDrop, open_ledger
+from gen3sync.names import Project
+from gen3sync.outbox.failpoint import no_failpoint
+from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.journal import Journal
+from gen3sync.outbox.model import RowState
+from gen3sync.outbox.reading import read_some
+from gen3sync.outbox.rooms import Rooms
+from gen3sync.outbox.work import Stage, Work
+from gen3sync.records.rows import BadRow, Row
+from gen3sync.records.table import Table
+from tests.unit.records.support import dictionary
+
+PROJECT = Project("DEV", "test")
+ROWS = 12
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    folder = tmp_path / "drops" / "one"
+    folder.mkdir(parents=True)
+    lines = ["type\tsubmitter_id\texperiments.submitter_id", *(f"case\tC{i}\tE1" for i in range(ROWS))]
+    (folder / "case.tsv").write_text("".join(f"{line}\n" for line in lines))
+    new = NewDrop("DEV/test/case.tsv", "", 400, "drops/one/case.tsv", program="DEV", project="test")
+    with open_ledger(tmp_path / "ledger.sqlite", ManualClock()) as ledger:
+        return Work(ledger.drops.add(new), folder, Journal(folder))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("nobody thought of it")])
+def test_a_file_that_cannot_be_read_on_is_read_again_from_its_start(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The rows that were still to come are not taken to be none."""
+    whole, left = Table.__iter__, [error]
+
+    def broken(table: Table) -> Iterator[Row | BadRow]:
+        for number, row in enumerate(whole(table)):
+            if number == 7 and left:
+                raise left.pop()
+            yield row
+
+    monkeypatch.setattr(Table, "__iter__", broken)
+    rooms = cast("Rooms", SimpleNamespace(state=tmp_path, failpoint=no_failpoint))
+    with RowIndex(tmp_path / "lane.sqlite") as index:
+        with pytest.raises((FolderError, ValueError)):
+            read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
+        assert work.stage is Stage.READ
+        assert read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
+        assert (work.stage, work.rows_read) == (Stage.WORK, ROWS)
+        assert index.counts(work.id)[RowState.NEW] == ROWS
+
+
+def test_a_file_over_which_gen3sync_stumbles_does_not_hold_up_others_for_ever(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_table: Table) -> Iterator[Row | BadRow]:
+        raise ValueError("nobody thought of it")
+
+    monkeypatch.setattr(Table, "__iter__", broken)
+    rooms = cast("Rooms", SimpleNamespace(state=tmp_path, failpoint=no_failpoint))
+    with RowIndex(tmp_path / "lane.sqlite") as index:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="nobody thought"):
+                read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
+        assert read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
+    assert work.stage is Stage.ARCHIVE
+    assert "gen3sync stumbled over the file (ValueError)" in str(work.faults[0])
