@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.crash.world import World, tsv
+from tests.crash.past import tsv
+from tests.crash.world import World
 
 STUDY = ("type", "submitter_id", "projects.code", "title")
 SUBJECT = ("type", "submitter_id", "studies.submitter_id", "sex", "species")

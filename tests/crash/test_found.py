@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.crash.nursery import Nursery
+from tests.crash.past import tsv
 from tests.crash.stories import STUDY
-from tests.crash.world import tsv, world_in
+from tests.crash.world import world_in
 
 SUBMIT = "/submission/DEV/test$"
 
@@ -28,5 +29,5 @@ def test_a_pass_ends_while_the_commons_is_down_and_answers_are_missing(tmp_path:
             # One that waits for the commons at each look outlasts pytest's own limit.
             assert len(world.ask("quiet")["drops"]) == 4
         world.finish()
-        world.check()
-        world.stored_once()
+        world.truth.check()
+        world.truth.stored_once()

@@ -83,9 +83,9 @@ def test_kill_9_again_and_again_and_all_is_there_once(tmp_path: Path, seed: int)
                 process.wait(60)
         with daemon(world) as process:
             number = len(world.dropped)
-            until(world, process, lambda: len(world.receipts()) >= number, f"{number} receipts")
+            until(world, process, lambda: len(world.truth.receipts()) >= number, f"{number} receipts")
             until(world, process, lambda: not list(world.outbox.rglob("*.tsv")), "an empty outbox")
             process.terminate()
             assert process.wait(60) == 0
-        world.check()
-        world.stored_once()
+        world.truth.check()
+        world.truth.stored_once()

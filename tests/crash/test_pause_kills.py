@@ -9,8 +9,9 @@ from pathlib import Path
 from gen3sync.ledger import open_ledger
 from gen3sync.ledger.pause import Pause, read
 from tests.crash.nursery import Nursery
+from tests.crash.past import tsv
 from tests.crash.stories import STUDY
-from tests.crash.world import World, tsv, world_in
+from tests.crash.world import World, world_in
 
 
 def noted(world: World) -> Pause | None:
@@ -59,5 +60,5 @@ def test_kill_9_while_the_commons_is_down(tmp_path: Path, nursery: Nursery) -> N
         world.ask("retry")
         world.finish()
         assert noted(world) is None
-        world.check()
-        world.stored_once()
+        world.truth.check()
+        world.truth.stored_once()

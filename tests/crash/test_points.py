@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from gen3sync.outbox.failpoint import STEPS
+from tests.crash.handle import Died
 from tests.crash.nursery import Nursery
 from tests.crash.points import DISK, FILES, LEDGER, POINTS
 from tests.crash.stories import ONCE, STORIES
-from tests.crash.world import Died, World, world_in
+from tests.crash.world import World, world_in
 
 THOROUGH = int(os.environ.get("GEN3SYNC_KILLS", "20")) > 20
 OPTIONS = "chunk_rows = 4\nparallel = 2"
@@ -72,9 +73,9 @@ def test_killed_at_any_step_again_and_again_all_is_there_once(
             if number % 3 == 1:
                 world.advance(700.0)
         world.finish()
-        world.check()
+        world.truth.check()
         if story in ONCE:
-            world.stored_once()
+            world.truth.stored_once()
 
 
 def test_at_least_three_hundred_kills() -> None:

@@ -17,10 +17,14 @@ from gen3sync.commons.connect import open_commons
 from gen3sync.config import load_settings
 from gen3sync.ledger import Drop, DropState, Ledger, open_ledger
 from gen3sync.outbox import OnceSummary, Outbox
-from gen3sync.outbox.failpoint import FailPoint, no_failpoint
+from gen3sync.outbox.failpoint import STEPS, FailPoint, no_failpoint
 from gen3sync.sandbox import Sandbox
 
 PATIENCE = 60.0
+TO_THE_END = STEPS[STEPS.index("read: done") :]
+"""Where a crash may stand once a file is read."""
+BEFORE_THE_END = TO_THE_END[: TO_THE_END.index("archive: original aside")]
+"""The same, while the drop still ends in the next life."""
 
 
 class PowerCutError(BaseException):

@@ -11,7 +11,7 @@ import pytest
 
 from gen3sync.ledger import Verdict
 from gen3sync.sandbox import Sandbox
-from tests.scenario.outbox_bench import Bench, table
+from tests.scenario.outbox_bench import BEFORE_THE_END, Bench, table
 from tests.scenario.test_outbox_stories import STUDY, TEN, subjects
 
 PAGE = Path(__file__).parent.parent.parent / "docs/reference/receipt.md"
@@ -77,22 +77,8 @@ def test_blanks_that_are_kept_are_no_values(tmp_path: Path) -> None:
         assert told(bench.receipt("subject-2.tsv")) == (2, 5, 0)
 
 
-STEPS = (
-    "read: done",
-    "plan: done",
-    "send: written in the journal",
-    "send: written in the ledger",
-    "send: answered",
-    "send: answer written",
-    "verify: done",
-    "archive: composed",
-    "archive: snapshot placed",
-    "archive: papers placed",
-)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", BEFORE_THE_END)
 def test_a_receipt_says_the_same_after_a_crash(tmp_path: Path, step: str) -> None:
     """Erased values, parents that stay, names re-spelled, refused rows, values, requests: all of it from what was
     written down, none of it twice."""

@@ -13,7 +13,7 @@ import pytest
 from gen3sync.ledger import Verdict
 from gen3sync.outbox.before import MOST_TABLES
 from gen3sync.sandbox import Sandbox
-from tests.scenario.outbox_bench import Bench, table
+from tests.scenario.outbox_bench import TO_THE_END, Bench, table
 
 STRANGE: dict[str, dict[str, Any]] = {
     "COMMA": {"title": "One", "keywords": ["a,b", "c"]},
@@ -195,17 +195,6 @@ def values(record: dict[str, Any]) -> dict[str, Any]:
 COLUMNS = "type submitter_id projects.code title study_design keywords"
 FIRST = table(COLUMNS, "study A test One Trial a", "study B test . Trial a,b", "study C test One . .")
 SECOND = table(COLUMNS, "study a test Two . b", "study B test Two Trial .", "study D test New . .")
-STEPS = (
-    "send: written in the journal",
-    "send: answered",
-    "send: answer written",
-    "verify: done",
-    "archive: composed",
-    "archive: snapshot placed",
-    "archive: papers placed",
-    "archive: original removed",
-    "archive: ledger written",
-)
 
 
 def studied(bench: Bench) -> dict[str, tuple[Any, ...]]:
@@ -216,7 +205,7 @@ def studied(bench: Bench) -> dict[str, tuple[Any, ...]]:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("step", [None, *STEPS])
+@pytest.mark.parametrize("step", [None, *TO_THE_END])
 def test_undo_and_the_undo_of_an_undo_also_after_a_crash(tmp_path: Path, step: str | None) -> None:
     """Whatever a crash came between, the values before are those from before the first request."""
     with Sandbox() as sandbox:

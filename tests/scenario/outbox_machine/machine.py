@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
-from tests.crash.world import Died
+from tests.crash.handle import Died
 from tests.scenario.outbox_machine import receipts, verdicts
 from tests.scenario.outbox_machine.drawing import NAMES, PLACES, Draft, drafts, seeds
 from tests.scenario.outbox_machine.ended import ended
@@ -244,7 +244,7 @@ class Machine(Running):
 
     def check(self) -> None:
         receipts.no_collisions(self.town)
-        with self.town.ledger() as ledger:
+        with self.town.truth.ledger() as ledger:
             lost = ledger.requests.unsettled()
             assert not lost, f"drops have ended and nobody knows what became of {lost}"
         drops = ended(self.town)

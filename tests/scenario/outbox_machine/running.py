@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis.stateful import RuleBasedStateMachine
 
 from gen3sync.sandbox.faults import Hold
+from tests.crash.handle import Died
 from tests.crash.nursery import Nursery
-from tests.crash.world import Died
 from tests.scenario.outbox_machine.town import Town, town_in
 from tests.scenario.outbox_machine.troubles import Trouble, make
 
