@@ -84,20 +84,10 @@ def waiting(drop: Drop, pause: Pause | None, projects: Iterable[ParkedProject] =
         return drop
     mine = next((one for one in projects if (one.program, one.project) == (drop.program, drop.project)), None)
     if mine is not None and (mine.next_look_at is not None or pause is None):
-        return replace(
-            drop,
-            state=DropState.WAITING,
-            reason=mine.reason,
-            error_class=mine.error_class,
-            attempts=mine.attempts,
-            next_attempt_at=mine.next_look_at,
-        )
-    if pause is None:
-        return drop
-    return replace(
-        drop,
-        reason=pause.told,
-        error_class=pause.error_class,
-        attempts=pause.attempts,
-        next_attempt_at=pause.until,
-    )
+        drop = replace(drop, state=DropState.WAITING)
+        return _told(drop, mine.reason, mine.error_class, mine.attempts, mine.next_look_at)
+    return drop if pause is None else _told(drop, pause.told, pause.error_class, pause.attempts, pause.until)
+
+
+def _told(drop: Drop, reason: str, error_class: str, attempts: int, again: datetime | None) -> Drop:
+    return replace(drop, reason=reason, error_class=error_class, attempts=attempts, next_attempt_at=again)
