@@ -91,8 +91,8 @@ class Flow:
         return (
             work.stage is Stage.WORK
             and not work.parked
-            and work.superseded_by is None
-            and work.brake in (Brake.FIRST, Brake.PASSED)
+            and not work.cut_off
+            and work.brake is not Brake.ON_TRIAL
             and self.lane.index.counts(work.id)[RowState.READY] > 0
             and not self.lane.index.counts(work.id)[RowState.GUARDED]
         )

@@ -26,7 +26,7 @@ from gen3sync.outbox.reading import detail_of, never_sent, read_some
 from gen3sync.outbox.rooms import tell_ended
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.standing import FOR_PARENTS, tell_wait
-from gen3sync.outbox.work import Brake, Stage, Work
+from gen3sync.outbox.work import Stage, Work
 from gen3sync.records.dictionary import Dictionary
 
 _AT_ONCE = 50
@@ -111,7 +111,7 @@ class Steps:
 
     def _advance(self, work: Work, others: Sequence[Work]) -> bool:
         counts = self.lane.index.counts(work.id)
-        if work.brake is Brake.PULLED or work.superseded_by is not None or work.withdrawn:
+        if work.cut_off:
             self._cut_off(work)
         if counts[RowState.NEW]:
             return self._plan(work, others)
@@ -168,10 +168,7 @@ class Steps:
         with_it = [
             other
             for other in others
-            if other.stage is Stage.WORK
-            and other.superseded_by is None
-            and other.brake is not Brake.PULLED
-            and lane.index.counts(other.id)[RowState.NEW]
+            if other.stage is Stage.WORK and not other.cut_off and lane.index.counts(other.id)[RowState.NEW]
         ]
         done = lane.planner.plan_some([work, *with_it], lane.rooms.catalog.dictionary(), rules)
         if isinstance(done, Refused | Failure):

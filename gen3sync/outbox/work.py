@@ -122,6 +122,11 @@ class Work:
     def parked(self) -> bool:
         return self.drop.state is DropState.PARKED
 
+    @property
+    def cut_off(self) -> bool:
+        """Nothing more of it is sent: it is taken back, something newer took its place, or it is a wrong file."""
+        return bool(self.withdrawn) or self.superseded_by is not None or self.brake is Brake.PULLED
+
     def heard(self, reasons: Iterable[Reason]) -> None:
         """Keeps the commons' own words of each new kind of reason, for the receipt."""
         for reason in reasons:

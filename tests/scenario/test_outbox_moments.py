@@ -1,0 +1,52 @@
+"""Things that happen to a lane in one moment: whichever it looks at first, each of them counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.ledger import Verdict
+from gen3sync.sandbox import Point, Sandbox
+from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
+
+WITHDRAWN = Verdict.WITHDRAWN
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+@pytest.fixture
+def single(tmp_path: Path, sandbox: Sandbox) -> Story:
+    """Requests go one at a time."""
+    return Story(tmp_path, sandbox, options="parallel = 1")
+
+
+def test_rows_of_a_file_that_was_taken_back_do_not_go_along_with_those_of_another(single: Story) -> None:
+    """Its lane hears of the wish and of a free place in the same moment, and another file's turn comes first."""
+    planned, reached, go_on = [0], threading.Event(), threading.Event()
+
+    def failpoint(step: str) -> None:
+        planned[0] += step == "plan: done"
+        if step == "read: done" and planned[0] == 3:
+            reached.set()
+            assert go_on.wait(120)
+
+    with single.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold, single.running(failpoint) as days:
+        for number in range(3):
+            single.drop(f"{number}.tsv", subjects(*persons(1, first=number)))
+            days.until(lambda wanted=number + 1: planned[0] == wanted, "its plan", pace=0.2)  # type: ignore[misc]
+        single.drop("late.tsv", subjects(*persons(1, first=3)))
+        days.until(reached.is_set, "the lane at a step", pace=0.2)
+        hold.release()
+        days.until(lambda: single.sandbox.count("DEV-test", "subject") == 1, "the first file's row", pace=0)
+        days.outbox.withdraw("2.tsv")
+        go_on.set()
+        drops = days.ended(4)
+    assert [(drop.path[-5:], drop.verdict) for drop in drops if drop.verdict is WITHDRAWN] == [("2.tsv", WITHDRAWN)]
+    single.whole("P0", "P1", "P3")
