@@ -22,7 +22,8 @@ from gen3sync.outbox.model import Action, Json, Reason
 
 NAME = "journal.jsonl"
 IN_FLIGHT = "in flight"
-NOT_STORED = ("refused", "not sent", "answer lost, not stored")
+DISPROVED = "success said, not stored"
+NOT_STORED = ("refused", "not sent", "answer lost, not stored", DISPROVED)
 """States of requests that stored nothing."""
 WITHDRAWN = "withdrawn"
 """The note that somebody took the drop back."""

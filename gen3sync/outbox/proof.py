@@ -63,6 +63,13 @@ class Proven:
     differences: dict[int, str] = field(default_factory=dict)
 
 
+def disproved(back: Readback, proven: Proven) -> bool:
+    """Whether a request stored nothing though its answer said so: the log does not say SUCCEEDED, and no row is there
+    as sent. A transaction is stored whole or not at all, so one row that is there leaves it open."""
+    gone = set(proven.rows.values()) <= {Seen.ABSENT, Seen.DIFFERENT}
+    return back.transaction not in (None, TransactionState.SUCCEEDED) and gone
+
+
 def prove(
     rows: Sequence[IndexedRow],
     back: Readback,

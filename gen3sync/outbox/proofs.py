@@ -15,12 +15,12 @@ from gen3sync.commons.replies import Broken, BrokenCause, Failure, Landed, Refus
 from gen3sync.ledger.rows import EventLevel
 from gen3sync.names import printable
 from gen3sync.outbox.earlier import note_done
-from gen3sync.outbox.journal import Refusal
+from gen3sync.outbox.journal import DISPROVED, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
 from gen3sync.outbox.overwritten import own
-from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, prove
+from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, disproved, prove
 from gen3sync.outbox.readback import read_back
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer, Parcel
@@ -63,7 +63,7 @@ def gather(lookup: Lookup, answers: Sequence[Answer], readers: Executor) -> list
             failure = None if isinstance(records, Refused) else records
             back = Readback(state, None, problem=records.message, retry=may_pass(records), failure=failure)
         else:
-            said = problem or ("" if state is not None else "the transaction is not in the commons' log")
+            said = problem or _not_green(state)
             back = Readback(state, records, problem=said, retry=retry)
         differs, values = _compared(answer.parcel, ids[answer], back)
         proven = prove(answer.parcel.rows, back, differs)
@@ -95,12 +95,15 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         work.unread += 1
         lane.index.move(rows, RowState.NEW)
         return
-    work.proofs[proven.proof] += len(rows)
-    if proven.proof is not Proof.FULL and not work.proof_problem:
-        work.proof_problem = back.problem
+    if disproved(back, proven):
+        _nothing_stored(lane, work, answer)
     suspects = _suspects(answer, proven)
     good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
     unread = [row for row in rows if proven.rows[row.id] is Seen.UNREAD]
+    if good or unread:  # what is not stored as sent is sent again, and proven then
+        work.proofs[proven.proof] += len(good) + len(unread)
+        if proven.proof is not Proof.FULL:
+            work.proof_problem = work.proof_problem or back.problem
     for number, some in _by_values(good, evidence).items():
         lane.index.move(some, RowState.DONE, vals=number)
     lane.index.move(unread, RowState.ACCEPTED)
@@ -122,6 +125,15 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         lane.planner.landed(answer.parcel.chunk.node, arrived)
         lane.rooms.on_landed(lane.project, {answer.parcel.chunk.node})
     lane.rooms.failpoint("verify: done")
+
+
+def _nothing_stored(lane: LaneState, work: Work, answer: Answer) -> None:
+    """A request that said success is told as what it was, and its rows are as if they had not been sent by it."""
+    name = answer.parcel.chunk.document_name
+    for chunk in work.journal.chunks():
+        if chunk.document_name == name:
+            work.journal.answered(replace(chunk, state=DISPROVED, transaction_state=work.states.get(name)))
+    lane.index.unsent(answer.parcel.rows)
 
 
 def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence: Evidence) -> None:
@@ -217,6 +229,17 @@ def _states(lookup: Lookup, answers: Sequence[Answer]) -> tuple[dict[int, Transa
     if isinstance(entries, dict):
         return {id: entry.state for id, entry in entries.items()}, "", False
     return {}, entries.message, may_pass(entries)
+
+
+def _not_green(state: TransactionState | None) -> str:
+    """What the log lacks for a full proof, in words."""
+    match state:
+        case TransactionState.SUCCEEDED:
+            return ""
+        case None:
+            return "the transaction is not in the commons' log"
+        case _:
+            return f"the commons' log says {state.value} of the transaction"
 
 
 def _by_values(rows: Sequence[IndexedRow], evidence: Evidence) -> dict[int, list[IndexedRow]]:

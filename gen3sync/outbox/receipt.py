@@ -151,8 +151,23 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
         "rows_accepted_unverified": accepted,
         "overwritten_since": work.overwritten,
         "urls_sent_not_proven": work.urls,
-        "why_not": work.proof_problem if accepted or weakest is not Proof.FULL else "",
+        "why_not": _why_not(work, weakest, accepted, counts["created"] + counts["updated"]),
     }
+
+
+def _why_not(work: Work, weakest: Proof | None, accepted: int, sent: int) -> str:
+    """What the proof of rows that landed lacks, in words; nothing where it lacks nothing."""
+    why = []
+    if accepted:
+        why.append(work.proof_problem or "the values could not be read back")
+    elif sent and weakest is not Proof.FULL:
+        unsaid = "the commons' log does not say of every request that may have stored rows that it SUCCEEDED"
+        why.append(work.proof_problem or unsaid)
+    if work.overwritten:
+        were, it = ("was", "it") if work.overwritten == 1 else ("were", "they")
+        over = rows_said(work.overwritten)
+        why.append(f"{over} {were} written over by somebody else before {it} could be read back")
+    return "; ".join(why)
 
 
 def reason_of(

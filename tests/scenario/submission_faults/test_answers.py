@@ -77,6 +77,7 @@ def test_a_server_killed_between_commit_and_log(story: Story) -> None:
     receipt = story.says("subject.tsv")
     assert [chunk["state"] for chunk in receipt["chunks"]] == ["answer lost, expired"]
     assert (receipt["verification"]["method"], receipt["verification"]["verified"]) == ("values", True)
+    assert "does not say of every request that may have stored rows" in receipt["verification"]["why_not"]
     story.whole(*names(4))
 
 
@@ -251,7 +252,9 @@ def test_somebody_else_wrote_it_since(story: Story) -> None:
         hold.release()
         [drop] = days.ended()
     assert drop.verdict is Verdict.LANDED
-    assert story.says("subject.tsv")["verification"]["overwritten_since"] == 1
+    proof = story.says("subject.tsv")["verification"]
+    assert (proof["overwritten_since"], proof["rows_proven"]) == (1, 0)
+    assert proof["why_not"] == "1 row was written over by somebody else before it could be read back"
     assert (len(story.puts()), story.subject("P0")["species"]) == (1, "cat")
     story.whole("P0")
 

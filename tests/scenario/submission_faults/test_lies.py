@@ -299,6 +299,28 @@ def test_short_rows_keep_what_is_stored(story: Story) -> None:
     story.whole(*names(2), writes=2)
 
 
+def test_a_request_of_which_success_was_said_and_disproved_is_told_so(story: Story) -> None:
+    """Somebody else takes the id after it was looked for: 200, success, and the log stays PENDING (lie 10)."""
+    taken = "7b1b2f0c-0000-4000-8000-000000000001"
+    other = {"type": "subject", "submitter_id": "P9", "id": taken, "studies": {"submitter_id": "S1"}}
+    with story.sandbox.faults.hold(Point.RECEIVED, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects(f"P0 S1 {taken}", "P1 S1 .", columns="id"))
+        days.until(lambda: hold.fault.waiting, "an upload that no worker has yet", pace=0.2)
+        story.sandbox.write("DEV-test", [other])
+        hold.release()
+        [drop] = days.ended()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 1, 1)
+    assert [row["_error_type"] for row in story.rejects("subject.tsv")] == ["OTHER_ID"]
+    receipt = story.says("subject.tsv")
+    assert [(chunk["state"], chunk["transaction_state"]) for chunk in receipt["chunks"]] == [
+        ("success said, not stored", "PENDING"),
+        ("landed", "SUCCEEDED"),
+    ]
+    # What was disproved was sent again: what landed is proven by the request that stored it.
+    assert receipt["verification"]["method"] == "transaction and values"
+    story.whole("P1", "P9")
+
+
 def test_success_and_yet_nothing_stored(story: Story) -> None:
     """A claim without truth behind it, whatever its cause: a record vanishes right after the commit."""
     with story.sandbox.faults.hold(Point.AFTER_LOG, **PUT) as hold, story.running() as days:

@@ -9,7 +9,7 @@ import pytest
 from gen3sync.commons.replies import Transaction, TransactionState
 from gen3sync.outbox.lost import Fate, fate
 from gen3sync.outbox.model import IndexedRow, RowState
-from gen3sync.outbox.proof import Proof, Readback, Seen, prove
+from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, disproved, prove
 
 
 def entry(state: TransactionState, *, dry: bool = False) -> Transaction:
@@ -59,3 +59,22 @@ def test_prove(back: Readback, differs: dict[int, str | None], proof: Proof, see
     proven = prove([ROW], back, differs)
     assert (proven.proof, proven.rows[1]) == (proof, seen)
     assert proof.green is (proof in (Proof.FULL, Proof.VALUES))
+
+
+@pytest.mark.parametrize(
+    ("state", "seen", "nothing"),
+    [
+        (PENDING, [Seen.ABSENT, Seen.DIFFERENT], True),
+        (TransactionState.FAILED, [Seen.ABSENT], True),
+        (TransactionState.ERRORED, [Seen.DIFFERENT], True),
+        (PENDING, [Seen.ABSENT, Seen.EQUAL], False),
+        (PENDING, [Seen.UNREAD], False),
+        (OK, [Seen.ABSENT], False),
+        (None, [Seen.ABSENT], False),
+    ],
+)
+def test_a_request_that_said_success_and_stored_nothing(
+    state: TransactionState | None, seen: list[Seen], nothing: bool
+) -> None:
+    proven = Proven(Proof.VALUES, dict(enumerate(seen)))
+    assert disproved(Readback(state, {}), proven) is nothing
