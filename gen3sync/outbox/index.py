@@ -233,9 +233,9 @@ class RowIndex(RowMemory):
 
     def forget(self, drop_id: int) -> None:
         """The drop has ended."""
-        self._db.execute("DELETE FROM rows WHERE drop_id=?", (drop_id,))
-        self._db.execute("DELETE FROM waits WHERE drop_id=?", (drop_id,))
-        self._db.execute("DELETE FROM refused WHERE drop_id=?", (drop_id,))
+        with self._together():
+            for name in ("rows", "waits", "refused"):
+                self._db.execute(f"DELETE FROM {name} WHERE drop_id=?", (drop_id,))
         self._counts.pop(drop_id, None)
         self._ranges.pop(drop_id, None)
 

@@ -256,6 +256,7 @@ class Steps:
                 one.stage = Stage.ARCHIVE
                 lane.put(one, DropState.VERIFYING)
         problem: Exception | None = None
+        gone: list[Work] = []
         for one, ended in zip(works, self.archive.archive_all(works), strict=True):
             if isinstance(ended, Exception):
                 if problem is None:
@@ -264,16 +265,28 @@ class Steps:
                     lane.put(one, DropState.VERIFYING, reason=str(ended), error_class="archive")
                 continue
             one.stage = Stage.GONE
-            for other in lane.planner.refused_parents.ended(one, lane.works.values()):
-                if other.drop.error_class == FOR_PARENTS:
-                    lane.put(other, DropState.WAITING, reason="", error_class="")  # told anew
-            lane.index.forget(one.id)
             lane.works.pop(one.id, None)
+            gone.append(one)
             tell_ended(lane.rooms, ended)
             self.ended(ended)
+        for one in gone:  # they have ended, all of them, whatever cannot be written down of what follows from it
+            try:
+                self._followed(one)
+            except (OSError, Gen3SyncError) as error:
+                problem = problem or error
         lane.release_followers()
         if problem is not None:
             raise problem
+
+    def _followed(self, work: Work) -> None:
+        """Drops that wait for records of one that has ended learn that these were refused; its rows are forgotten."""
+        lane = self.lane
+        try:
+            for other in lane.planner.refused_parents.ended(work, lane.works.values()):
+                if other.drop.error_class == FOR_PARENTS:
+                    lane.put(other, DropState.WAITING, reason="", error_class="")  # told anew
+        finally:
+            lane.index.forget(work.id)
 
 
 def _touched(work: Work) -> bool:
