@@ -22,7 +22,7 @@ from types import TracebackType
 from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
 from gen3sync.outbox.rowmemory import DONE_TABLE, EndedRow, RowMemory
 from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, dump
-from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
+from gen3sync.outbox.scratch import all_or_nothing, give_back, open_scratch, portions
 
 _SCHEMA = """
 CREATE TABLE rows(
@@ -238,6 +238,8 @@ class RowIndex(RowMemory):
                 self._db.execute(f"DELETE FROM {name} WHERE drop_id=?", (drop_id,))
         self._counts.pop(drop_id, None)
         self._ranges.pop(drop_id, None)
+        if not self._counts:
+            give_back(self._db)
 
     # --- within
 

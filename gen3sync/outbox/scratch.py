@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 _Key = TypeVar("_Key")
+_FREE = 4000
+"""Empty pages (of 4 kB) that are kept for what comes next."""
 _VARIABLES = 500
 """Values in one IN (…): SQLite allows 999 in its oldest builds."""
 
@@ -21,7 +23,7 @@ def open_scratch(path: Path, tables: str, *, cache: int = 8000) -> sqlite3.Conne
     return db
 
 
-@contextmanager
+@contextlib.contextmanager
 def all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
     """One transaction, which no failure leaves open: on a full disk, say, the next one can begin."""
     try:
@@ -32,6 +34,14 @@ def all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def give_back(db: sqlite3.Connection) -> None:
+    """Pages that nothing is on any more go back to the disk, where they are many: a file of a million rows needs a
+    gigabyte, and a daemon runs for months. For when there is nothing left: what is left is written anew."""
+    if db.execute("PRAGMA freelist_count").fetchone()[0] > _FREE:
+        with contextlib.suppress(sqlite3.OperationalError):  # a full disk: it is tried after the next one
+            db.execute("VACUUM")
 
 
 def portions(keys: Collection[_Key]) -> Iterator[list[_Key]]:

@@ -118,3 +118,19 @@ def test_more_rows_than_one_statement_takes(index: RowIndex) -> None:
     assert len(index.coming("case", [row.key for row in rows])) == 2000
     index.forget(1)
     assert not index.counts(1)
+
+
+def test_room_on_the_disk_is_given_back_when_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "large.sqlite"
+    with RowIndex(path) as index:
+        for drop in (1, 2):
+            index.add(
+                drop, (NewRow(i, i, 1, "case", f"c{i}", f"C{i}", 0, ["x" * 3000], "y" * 3000) for i in range(3000))
+            )
+        full = path.stat().st_size
+        index.forget(1)
+        assert index.open_count(2) == 3000
+        index.forget(2)
+        assert path.stat().st_size < full / 20
+        index.add(3, [new(2, "A")])
+        assert index.open_count(3) == 1
