@@ -7,6 +7,7 @@ rejects files are recognised, so that a corrected rejects file can be dropped as
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from gen3sync.records.separators import find_separator, separator_name
 #: Columns of our rejects files.
 OURS = ("_line", "_error_type", "_errors")
 REQUIRED = ("type", "submitter_id")
+_SEPARATOR = re.compile(r'\s*"?sep=(?P<one>[^"])"?[,;\s]*', re.IGNORECASE)
+_WORDS = {",": ("commas", ".csv"), ";": ("semicolons", ""), "\t": ("tabs", ".tsv")}
+"""What separates cells: in words, and the ending of a file that is read so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,28 @@ def read_header(record: TextRecord, form: Form, mends: Mends) -> Header:
     ours = frozenset(place for place, name in enumerate(names) if name in OURS)
     unnamed = frozenset(place for place, name in enumerate(names) if not name)
     return Header(record.line, record.end_line, record.raw, names, ours, unnamed)
+
+
+def separator_told(raw: str) -> str | None:
+    """What separates the cells by a line such as `sep=,`, which is meant for Excel and no header; None by any other."""
+    found = _SEPARATOR.fullmatch(raw)
+    return found["one"] if found else None
+
+
+def mend_separator(record: TextRecord, form: Form, mends: Mends) -> bool:
+    """Whether it is such a line, and left out. Raises TableError where the name of the file promises otherwise."""
+    separator, line = separator_told(record.raw), printable(record.raw.strip(), 40)
+    if separator is None:
+        return False
+    if separator == ("\t" if form is Form.TSV else ","):
+        text = f"The line '{line}', which tells Excel what separates the cells, is left out: the commons would take it "
+        mends.add(MendKind.SEPARATOR_LINE, f"{text}for the header.", record.line, was=line)
+        return True
+    word, suffix = _WORDS.get(separator, (f"'{printable(separator)}'", ""))
+    text = f"The line '{line}' tells Excel that {word} separate the cells, but the name of the file promises "
+    save = "save the file with commas between the cells, or as tab-separated text (.tsv)"
+    remedy = f"Delete the line, and {f'give the file a name that ends in {suffix}' if suffix else save}."
+    raise TableError([Problem(ProblemKind.BAD_HEADER, f"{text}{form.value.upper()}.", remedy, record.line)])
 
 
 def refuse_nameless(header: Header, record: TextRecord) -> None:
@@ -139,9 +165,8 @@ def _doubles(names: Sequence[str], line: int) -> list[Problem]:
 
 
 def _missing(missing: Sequence[str], names: Sequence[str], record: TextRecord, form: Form) -> list[Problem]:
-    semicolons = (";", "semicolons", "")
-    other = {Form.TSV: ((",", "commas", ".csv"), semicolons), Form.CSV: (("\t", "tabs", ".tsv"), semicolons)}
-    for delimiter, word, suffix in other.get(form, ()):
+    for delimiter in {Form.TSV: ",;", Form.CSV: "\t;"}.get(form, ""):
+        word, suffix = _WORDS[delimiter]
         if len(names) == 1 and delimiter in record.cells[0]:
             save = "Save it with commas between the cells, or as tab-separated text (.tsv)"
             rename = f"Give the file a name that ends in {suffix}" if suffix else save

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gen3sync.records.delimited import column_name, read_delimited
-from gen3sync.records.header import clean_name
+from gen3sync.records.header import clean_name, separator_told
 from gen3sync.records.jsonfile import read_json
 from gen3sync.records.problems import TableError
 from gen3sync.records.rows import Form
@@ -32,7 +32,7 @@ def _in_table(source: Source, form: Form) -> str | None:
             place = next((place for place, cell in enumerate(record.cells) if _BAD.search(cell)), None)
             if place is not None:
                 return column_name(names, place)
-            if not names and record.raw.strip():
+            if not names and record.raw.strip() and separator_told(record.raw) is None:
                 names = [clean_name(cell) for cell in record.cells]
     return None
 

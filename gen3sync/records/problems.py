@@ -89,6 +89,7 @@ class MendKind(StrEnum):
     """What was mended because the intent was plain."""
 
     BOM = "bom"
+    SEPARATOR_LINE = "separator_line"
     LINE_ENDS = "line_ends"
     PROJECT_ID = "project_id"
     LAST_ROW_BLANKS = "last_row_blanks"

@@ -17,7 +17,7 @@ from gen3sync.names import Project
 from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import TextRecord, read_delimited
 from gen3sync.records.dictionary import Dictionary
-from gen3sync.records.header import OURS, Header, mend_nameless, read_header, refuse_nameless
+from gen3sync.records.header import OURS, Header, mend_nameless, mend_separator, read_header, refuse_nameless
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
 from gen3sync.records.places import column_of_bad_bytes
@@ -217,7 +217,7 @@ def _placed(problem: Problem, source: Source, form: Form) -> Problem:
 def _header(source: Source, form: Form, mends: Mends) -> Header:
     with source.text() as text:
         for record in read_delimited(text, "\t" if form is Form.TSV else ","):
-            if record.raw.strip():
+            if record.raw.strip() and not mend_separator(record, form, mends):
                 return read_header(record, form, mends)
     raise TableError([Problem(ProblemKind.EMPTY, "The file is empty.", "Was it still being written? Drop it again.")])
 

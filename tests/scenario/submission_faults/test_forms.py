@@ -88,6 +88,28 @@ def test_several_parents_in_a_csv_are_separated_by_hashes(story: Story) -> None:
     story.whole()
 
 
+def test_a_line_that_tells_excel_what_separates_the_cells(story: Story) -> None:
+    """The commons would take it for the header."""
+    story.drop("subject.csv", "sep=,\n" + subjects(*persons(2), "P2 S1 wrong human").replace("\t", ","))
+    [drop] = story.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 2, 1)
+    assert [(mend["kind"], mend["line"], mend["from"]) for mend in story.says("subject.csv")["mends"]] == [
+        ("separator_line", 1, "sep=,")
+    ]
+    header, bad = (story.folder / "sent/DEV/test/subject.csv.rejects.csv").read_text().splitlines()
+    assert header.startswith("_line,_error_type,_errors,type,submitter_id")
+    assert bad.startswith("5,")
+    story.whole(*names(2))
+
+
+def test_such_a_line_that_contradicts_the_name(story: Story) -> None:
+    story.drop("subject.csv", "sep=;\n" + subjects(*persons(1)).replace("\t", ";"))
+    [drop] = story.goes()
+    assert drop.verdict is Verdict.REJECTED
+    assert drop.reason.startswith("Line 1: The line 'sep=;' tells Excel that semicolons separate the cells")
+    story.whole()
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["CRLF", "CR"])
 def test_line_ends_of_other_systems(story: Story, end: str) -> None:
     story.drop("subject.tsv", subjects(*persons(3)).replace("\n", end).encode())

@@ -181,6 +181,23 @@ def test_semicolons(name: str) -> None:
     assert "separated by semicolons" in message
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "says", "does"),
+    [
+        ("sep=;", "d.csv", "semicolons", "with commas"),
+        ("sep=\t", "d.csv", "tabs", ".tsv"),
+        ('"sep=,"', "d.tsv", "commas", ".csv"),
+        ("SEP=|,,", "d.csv", "'|'", "with commas"),
+    ],
+)
+def test_a_line_for_excel_that_contradicts_the_name(line: str, name: str, says: str, does: str) -> None:
+    (problem,) = file_problems(f"{line}\ntype;submitter_id\ncase;C-1\n", name)
+    assert (problem.kind, problem.line) == (ProblemKind.BAD_HEADER, 1)
+    assert f"tells Excel that {says} separate the cells" in problem.message
+    assert problem.remedy.startswith("Delete the line, and ")
+    assert does in problem.remedy
+
+
 def test_all_faults_of_a_header_are_told_at_once() -> None:
     kinds = {problem.kind for problem in file_problems("sex\tsex\t\nf\tf\tf\n")}
     assert kinds == {ProblemKind.DUPLICATE_COLUMN, ProblemKind.BLANK_COLUMN, ProblemKind.MISSING_COLUMN}

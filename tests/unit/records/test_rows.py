@@ -10,7 +10,7 @@ from gen3sync.names import Project
 from gen3sync.records.problems import MendKind, ProblemKind
 from gen3sync.records.rows import BadRow, Row, columns_of
 from gen3sync.records.table import Table
-from tests.unit.records.support import bad_rows, opened, rows_of
+from tests.unit.records.support import bad_rows, file_problems, opened, rows_of
 
 HEAD = "type\tsubmitter_id\texperiments.submitter_id\tdisease_type\tprimary_site\n"
 GOOD = "case\tC-0\tEXP-1\tGlioma\tBrain\n"
@@ -174,6 +174,22 @@ class TestMends:
         table = opened(b"\xef\xbb\xbf" + (HEAD + GOOD).encode())
         assert mends_of(table) == [(MendKind.BOM, 1, 0)]
         assert table.columns[0] == "type"
+
+    @pytest.mark.parametrize(("line", "name"), [("sep=,", "d.csv"), ('"sep=,",,', "d.csv"), ("sep=\t", "d.tsv")])
+    def test_a_line_for_excel(self, line: str, name: str) -> None:
+        comma = "," if name == "d.csv" else "\t"
+        text = (HEAD + LAST).replace("\t", comma)
+        table = opened(f"{line}\n{text}", name)
+        (row,) = table
+        assert isinstance(row, Row)
+        assert row.line == 3
+        assert (table.columns[0], row.cells["type"]) == ("type", "case")
+        (mend,) = table.mends
+        assert (mend.kind, mend.line, mend.was) == (MendKind.SEPARATOR_LINE, 1, line.strip())
+
+    def test_bad_bytes_below_a_line_for_excel_have_their_column(self) -> None:
+        (problem,) = file_problems(b"sep=,\ntype,submitter_id,sex\ncase,C-1,\xff\n", "d.csv")
+        assert (problem.line, problem.column) == (3, "sex")
 
     @pytest.mark.parametrize("end", ["\r\n", "\r"])
     def test_line_ends(self, end: str) -> None:
