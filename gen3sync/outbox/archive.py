@@ -209,7 +209,7 @@ def clear_original(rooms: Rooms, drop: Drop, mark: Fingerprint | None) -> None:
                 _put_back(aside, path)
             fsync_folder(path.parent)
         if rooms.settings.outbox.ready_marker:
-            path.with_name(path.name + READY_SUFFIX).unlink(missing_ok=True)
+            _clear_marker(path)
     except OSError as error:
         # The drop has ended all the same; the watch has to know this file again.
         problem = folder_error(f"{printable(drop.path)} is done with but cannot be removed from the outbox", error)
@@ -270,6 +270,15 @@ def free_name(folder: Path, name: str, papers: Collection[str], taken: Collectio
     return unique_path(
         folder, name, lambda path: not any(one in taken or os.path.lexists(one) for one in _with_papers(path, papers))
     )
+
+
+def _clear_marker(path: Path) -> None:
+    """The marker of a file that is done with goes; not one that was put there for a newer file at its place."""
+    marker = path.with_name(path.name + READY_SUFFIX)
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_mtime_ns <= marker.lstat().st_mtime_ns:
+            return
+    marker.unlink(missing_ok=True)
 
 
 def _put_back(aside: Path, path: Path) -> None:

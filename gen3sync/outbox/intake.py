@@ -145,7 +145,7 @@ class Intake:
         for path in [path for path in self.settling if path not in found.files]:
             del self.settling[path]
         same = self._withdrawing.same_root(found.root)
-        for path in [path for path in self._known if path not in found.files]:
+        for path in [path for path in self._known if path not in found.files and self.outlook.gone(path)]:
             self._gone(path, meant=same)
         new = []
         for path, mark in found.files.items():
@@ -165,7 +165,7 @@ class Intake:
             self._see(path, seen, now, event=True)
         else:
             self.settling.pop(path, None)
-            if path in self._known:
+            if path in self._known and self.outlook.gone(path):
                 self._gone(path, meant=self._withdrawing.still_there(self.outlook.root))
 
     def _see(self, path: str, mark: Fingerprint, now: float, *, event: bool) -> None:

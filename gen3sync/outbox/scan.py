@@ -6,9 +6,10 @@ sooner.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -72,6 +73,10 @@ class Outlook:
             return None
         return Fingerprint.of(status)
 
+    def gone(self, path: str) -> bool:
+        """See `is_gone`."""
+        return is_gone(self.root, PurePosixPath(path))
+
     def scan(self) -> Found:
         """At everything. Raises OSError when the outbox itself cannot be read; a folder in it that cannot is odd."""
         found = Found()
@@ -82,13 +87,6 @@ class Outlook:
             markers = {path.removesuffix(READY_SUFFIX) for path in found.files if path.endswith(READY_SUFFIX)}
             found.files = {path: mark for path, mark in found.files.items() if path in markers}
         return found
-
-    def under(self, folder: PurePosixPath) -> Iterator[str]:
-        """Paths of the files below a folder that was just made or moved in: such a move gives one event only."""
-        found = Found()
-        if not self.ignored(folder):
-            self._walk(os.fspath(self.root / folder), f"{folder}/", found)
-        yield from found.files
 
     def _walk(self, folder: str, prefix: str, found: Found, *, first: bool = False) -> None:
         found.folders += 1
@@ -119,6 +117,19 @@ class Outlook:
                         found.odd.append(Oddity(path, _why_odd(entry.stat(follow_symlinks=False).st_mode)))
                 except FileNotFoundError:
                     continue  # gone between listing and looking
+                except OSError as error:  # a stale file handle, say: the others are there all the same
+                    found.odd.append(Oddity(path, f"it cannot be looked at: {error.strerror}"))
+
+
+def is_gone(root: Path, path: PurePosixPath) -> bool:
+    """Whether the file at `path` is no longer there: not where nobody can look (no permission, a stale mount), and not
+    where it does not count any more (its marker is gone)."""
+    try:
+        return not stat.S_ISREG(lstat_beneath(root, path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ELOOP  # a link stands in the place of a folder
 
 
 def never_counts(name: str) -> bool:

@@ -6,10 +6,9 @@ Owns when a file that is gone means that. Ending a drop is its lane's work, or `
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gen3sync.ledger.rows import Drop, DropState, Verdict
 from gen3sync.names import Project
@@ -17,6 +16,7 @@ from gen3sync.outbox.archive import clear_original
 from gen3sync.outbox.journal import WITHDRAWN, Journal
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.routing import Routing
+from gen3sync.outbox.scan import is_gone
 from gen3sync.outbox.standing import BEHIND_OTHERS, FOR_PARENTS
 
 _ROOT = "outbox root"
@@ -74,7 +74,7 @@ class Withdrawing:
             return
         newest = {drop.path: drop for drop in drops if drop.source == "outbox" and drop.program and drop.project}
         for drop in newest.values():
-            if not os.path.lexists(outbox / drop.path) and self._waits(drop):
+            if is_gone(outbox, PurePosixPath(drop.path)) and self._waits(drop):
                 Journal((self.rooms.state / drop.snapshot).parent).note(WITHDRAWN, why=DELETED)
 
     def gone(self, drop: Drop) -> None:

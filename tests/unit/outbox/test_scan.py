@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
-from gen3sync.outbox.scan import Oddity, Outlook, never_counts
+from gen3sync.outbox.scan import Oddity, Outlook, is_gone, never_counts
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,62 @@ def test_with_a_ready_marker_only_marked_files_count(tmp_path: Path) -> None:
     assert set(outlook.scan().files) == {"b.tsv"}
     assert outlook.look(PurePosixPath("a.tsv")) is None
     assert outlook.look(PurePosixPath("b.tsv")) is not None
+
+
+def refusing(path: Path, number: int, then: Callable[..., Any]) -> Callable[..., Any]:
+    """A system call that fails for `path`, as it does not for root."""
+
+    def call(given: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(given, int) and os.fspath(given) in (os.fspath(path), path.name):
+            raise OSError(number, os.strerror(number))
+        return then(given, *args, **options)
+
+    return call
+
+
+def test_what_cannot_be_looked_at_hides_nothing_else_and_is_not_taken_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DEV/other/case.tsv", "DEV/test/case.tsv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("x")
+    monkeypatch.setattr(os, "scandir", refusing(tmp_path / "DEV/test", errno.EACCES, os.scandir))
+    monkeypatch.setattr(os, "open", refusing(tmp_path / "DEV/test", errno.ESTALE, os.open))
+    found = Outlook(tmp_path).scan()
+    assert set(found.files) == {"DEV/other/case.tsv"}
+    assert [(odd.path, odd.why) for odd in found.odd] == [("DEV/test", "the folder cannot be read: Permission denied")]
+    assert not is_gone(tmp_path, PurePosixPath("DEV/test/case.tsv"))
+    assert not is_gone(tmp_path, PurePosixPath("DEV/other/case.tsv"))
+    assert is_gone(tmp_path, PurePosixPath("DEV/other/gone.tsv"))
+    assert is_gone(tmp_path, PurePosixPath("DEV/gone/case.tsv"))
+    assert is_gone(tmp_path, PurePosixPath("DEV/other/case.tsv/case.tsv"))
+
+
+def test_an_entry_that_cannot_be_looked_at_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `ls` shows with question marks: the folder lists it, and the server knows it no more."""
+    for name in ("a.tsv", "stale.tsv", "z.tsv"):
+        (tmp_path / name).write_text("x")
+    listed = os.scandir
+
+    class Stale:
+        name, path = "stale.tsv", str(tmp_path / "stale.tsv")
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    class Listing:
+        def __init__(self, folder: str) -> None:
+            self._entries = [Stale() if entry.name == "stale.tsv" else entry for entry in listed(folder)]
+
+        def __enter__(self) -> Iterator[Any]:
+            return iter(self._entries)
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(self._entries)
+
+    monkeypatch.setattr(os, "scandir", Listing)
+    found = Outlook(tmp_path).scan()
+    assert set(found.files) == {"a.tsv", "z.tsv"}
+    assert [(odd.path, odd.why) for odd in found.odd] == [("stale.tsv", "it cannot be looked at: Stale file handle")]
