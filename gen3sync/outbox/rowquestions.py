@@ -173,6 +173,14 @@ class RowQuestions:
         )
         return found.fetchone() is not None
 
+    def orphans(self, drop_id: int) -> list[IndexedRow]:
+        """Rows of a drop that wait for a parent which is a row of the drop, too, and was refused; not all at once."""
+        return self._select(
+            "state=? AND id IN (SELECT row_id FROM waits JOIN rows AS own ON own.node=waits.node AND own.key=waits.key"
+            " WHERE waits.drop_id=? AND own.drop_id=waits.drop_id AND own.state=?) ORDER BY id LIMIT 2000",
+            (int(RowState.WAITING), drop_id, int(RowState.REJECTED)),
+        )
+
     def rejected_in(self, node: str, key: str) -> tuple[int, int] | None:
         """The drop and line that had this record and was refused, if it is still open here."""
         found = self._db.execute(

@@ -6,7 +6,8 @@ Owns when to look again and when to give up.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction, Unauthorised
 from gen3sync.ledger.rows import RequestState
@@ -17,7 +18,7 @@ from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import LOST, Fate, LostRequest, fate, sent_name
 from gen3sync.outbox.missing import SAID, WAITING, in_doubt
-from gen3sync.outbox.model import Reason, RowState
+from gen3sync.outbox.model import IndexedRow, Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Work
@@ -35,6 +36,8 @@ class Waits:
     lane: LaneState
     _next_links: float = 0.0
     _pause: float = LOOK_AGAIN / 2
+    _orphans_sought: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By drop: its refused and its waiting rows when it was last looked whether these wait for one of those."""
 
     def closed(self) -> bool:
         """Whether the project is parked and not due to be looked at; looks again at parked drops."""
@@ -59,6 +62,7 @@ class Waits:
             blind = lane.lookup.seen and lane.lookup.sight() is Sight.BLIND
             self._pause = min(self._pause * 2, _SELDOM) if blind else LOOK_AGAIN
             self._next_links = now + self._pause
+            self._orphans_sought.clear()
         moved = False
         waiting = [work for work in lane.works.values() if lane.index.counts(work.id)[RowState.WAITING]]
         if not waiting:
@@ -69,19 +73,37 @@ class Waits:
             age = (lane.rooms.clock.now() - work.drop.arrived_at).total_seconds()
             if age >= lane.rooms.settings.outbox.link_grace:
                 moved = self._give_up(work) or moved
+            elif work.tried and self._give_up_orphans(work):
+                moved = True
             elif look:
                 moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
         return moved
 
     def _give_up(self, work: Work) -> bool:
-        """Refuses rows whose parents did not come in time, but for those whose parents are being sent right now."""
+        """Refuses rows whose parents did not come in time."""
+        rows = list(self.lane.index.rows(work.id, RowState.WAITING))
+        return self._refuse(work, rows, "is not in the commons and did not come in time")
+
+    def _give_up_orphans(self, work: Work) -> bool:
+        """Of a drop that is to be stored whole or not at all, and of which a row was refused after all had passed:
+        refuses rows below that one at once. Nobody is to wait a day for the receipt of what is not whole any more."""
+        counts = self.lane.index.counts(work.id)
+        sought = counts[RowState.REJECTED], counts[RowState.WAITING]
+        busy = work.in_flight or work.proving  # what stands behind its rows is not released yet
+        if busy or not counts[RowState.REJECTED] or self._orphans_sought.get(work.id) == sought:
+            return False
+        self._orphans_sought[work.id] = sought
+        return self._refuse(work, self.lane.index.orphans(work.id), "is not in the commons")
+
+    def _refuse(self, work: Work, rows: Iterable[IndexedRow], why: str) -> bool:
+        """Refuses rows for want of their parents, but for those whose parents are being sent right now."""
         index, refused = self.lane.index, list[Refusal]()
-        for row in list(index.rows(work.id, RowState.WAITING)):
+        for row in rows:
             parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
             if any(index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
                 continue
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
-            said = f"The parent {names} is not in the commons and did not come in time."
+            said = f"The parent {names} {why}."
             known = self.lane.planner.refused_parents
             said += "".join(known.told(node, key, self.lane.works) for node, key, _ in parents)
             words = ""

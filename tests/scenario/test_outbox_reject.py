@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.ledger import Verdict
-from gen3sync.sandbox import Sandbox
+from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.outbox_bench import Bench, table
 
 COLUMNS = (
@@ -39,6 +39,16 @@ def subject(name: str, parent: str, sex: str = "male") -> dict[str, str]:
 
 def sample(name: str, parent: str) -> dict[str, str]:
     return {"type": "sample", "submitter_id": name, "subjects.submitter_id": parent, "sample_type": "Blood"}
+
+
+def refuses(bench: Bench, name: str) -> None:
+    """The next request that is no dry run is refused for the sake of this subject."""
+    error = {"type": "INVALID_VALUE", "message": "'male' is not one of ['x']", "keys": ["sex"]}
+    key = {"project_id": "DEV-test", "submitter_id": name}
+    entity = {"valid": False, "action": "create", "type": "subject", "id": None, "unique_keys": [key]}
+    body = {"code": 400, "success": False, "message": "aborted", "transaction_id": 99, "transactional_errors": []}
+    refusal = json.dumps(body | {"entities": [entity | {"warnings": [], "errors": [error]}]})
+    bench.sandbox.faults.answer(400, body=refusal, content_type="application/json", method="PUT", path="/DEV/test$")
 
 
 def test_children_go_with_their_own_parents(bench: Bench) -> None:
@@ -95,12 +105,7 @@ def test_a_row_refused_after_all_have_passed_is_reported_as_partial(bench: Bench
     """Between trial and sending something changed: the rest lands, and the receipt says what happened."""
     bench.drop("study.tsv", mixed(study("S1")))
     bench.once()
-    error = {"type": "INVALID_VALUE", "message": "'male' is not one of ['x']", "keys": ["sex"]}
-    key = {"project_id": "DEV-test", "submitter_id": "P3"}
-    entity = {"valid": False, "action": "create", "type": "subject", "id": None, "unique_keys": [key]}
-    body = {"code": 400, "success": False, "message": "aborted", "transaction_id": 99, "transactional_errors": []}
-    refusal = json.dumps(body | {"entities": [entity | {"warnings": [], "errors": [error]}]})
-    bench.sandbox.faults.answer(400, body=refusal, content_type="application/json", method="PUT", path="/DEV/test$")
+    refuses(bench, "P3")
     bench.drop("subject.tsv", mixed(*(subject(f"P{i}", "S1") for i in range(30))))
     [drop] = bench.once().ended
     assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 29, 1)
@@ -118,6 +123,51 @@ def test_a_row_refused_after_all_have_passed_is_reported_as_partial(bench: Bench
     assert [line.split("\t")[:2] for line in rejects[1:]] == [["5", "INVALID_VALUE"]]
     with bench.opened() as (_, ledger):
         assert any(event.kind == "partly" and passed in event.text for event in ledger.events.recent(20))
+
+
+def test_rows_below_one_that_was_refused_after_all_have_passed_are_refused_at_once(tmp_path: Path) -> None:
+    """What is not whole any more need not wait a day for a parent: its receipt comes at once, and names the parent."""
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox, options='on_invalid = "reject"')
+        bench.drop("study.tsv", mixed(study("S1")))
+        bench.once()
+        refuses(bench, "P1")
+        rows = (subject("P1", "S1"), subject("P2", "S1"), sample("A1", "P1"), sample("A2", "P2"))
+        file = {"type": "sequencing_file", "file_name": "f.bam", "file_size": "10", "md5sum": f"{1:032x}"}
+        below = file | {"submitter_id": "F1", "samples.submitter_id": "A1", "data_format": "BAM"}
+        bench.drop("all.tsv", mixed(*rows, below))
+        [drop] = bench.once().ended
+        assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 2, 3)
+        rejects = (bench.folder / "sent/DEV/test/all.tsv.rejects.tsv").read_text().splitlines()
+    told = {line.split("\t")[0]: line.split("\t")[1:3] for line in rejects[1:]}
+    assert {line: kind for line, (kind, _) in told.items()} == {
+        "2": "INVALID_VALUE",
+        "4": "MISSING_PARENT",
+        "6": "MISSING_PARENT",
+    }
+    where = "is not in the commons. It was itself refused: line {} of DEV/test/all.tsv."
+    assert f"The parent subject P1 {where.format(2)}" in told["4"][1]
+    assert f"The parent sample A1 {where.format(4)}" in told["6"][1]
+
+
+def test_a_row_below_a_refused_one_goes_when_another_file_brings_that(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox, options='on_invalid = "reject"')
+        bench.drop("study.tsv", mixed(study("S1")))
+        bench.once()
+        refuses(bench, "P1")
+        hold = sandbox.faults.hold(Point.STARTED, method="PUT", path="_dry_run")
+        with bench.running() as running:
+            bench.drop("all.tsv", mixed(subject("P1", "S1"), sample("A1", "P1")))
+            running.until(lambda: hold.fault.waiting, "the first dry run")
+            bench.drop("again.tsv", mixed(subject("P1", "S1", "female")))
+            behind = "1 row waits until DEV/test/all.tsv has ended"
+            running.until(lambda: any(behind in d.reason for d in running.ledger.drops.open()), "the other file")
+            hold.release()
+            drops = {drop.path: drop for drop in running.ended(3)}
+    first, second = drops["DEV/test/all.tsv"], drops["DEV/test/again.tsv"]
+    assert (first.verdict, first.counts["created"], first.counts["rejected"]) == (Verdict.PARTLY, 1, 1)
+    assert second.verdict is Verdict.LANDED
 
 
 def test_a_file_node_refused_after_the_other_rows_passed(bench: Bench) -> None:
