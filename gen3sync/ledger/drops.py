@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Unpack
@@ -18,6 +19,7 @@ from gen3sync.ledger.rows import (
     NewRequest,
     Request,
     RequestState,
+    Verdict,
 )
 from gen3sync.ledger.schema import Moment, drops, requests
 from gen3sync.names import Project
@@ -60,6 +62,17 @@ class Drops(Group):
         if project is not None:
             query = query.where(drops.c.program == project.program, drops.c.project == project.code)
         return self._many(query)
+
+    def newest_of_projects(self, after: int, but: Collection[Verdict] = ()) -> dict[Project, int]:
+        """By project: the newest drop after drop `after`; those that ended as one of `but` do not count."""
+        counts = drops.c.verdict.is_(None) | drops.c.verdict.not_in(but)
+        query = (
+            select(drops.c.program, drops.c.project, func.max(drops.c.id))
+            .where(drops.c.id > after, drops.c.project.is_not(None), counts)
+            .group_by(drops.c.program, drops.c.project)
+        )
+        with self._database.reading() as connection:
+            return {Project(program, code): id for program, code, id in connection.execute(query)}
 
     def by_path(self, path: str) -> tuple[Drop, ...]:
         """All arrivals at `path`, newest first."""

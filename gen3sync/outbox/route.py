@@ -69,14 +69,21 @@ def route(path: PurePosixPath, rules: Sequence[RouteRule], projects: Collection[
 def _known(project: Project, by: str, projects: Collection[Project] | None) -> Routed | Unrouted:
     if projects is None or project in projects:
         return Routed(project, by)
-    near = difflib.get_close_matches(
-        str(project).lower(), close := {str(p).lower(): str(p) for p in projects}, n=1, cutoff=0.8
-    )
-    hint = f"Did you mean {printable(close[near[0]])}? " if near else ""
+    near = _nearest(str(project), tuple(projects))
+    hint = f"Did you mean {printable(near)}? " if near else ""
     return Unrouted(
         f"The commons has no project {printable(project)} that this key may see.",
         f"{hint}Move the file to the right folder, or ask for the project or access; gen3sync looks again by itself.",
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _nearest(name: str, projects: tuple[Project, ...]) -> str:
+    """The project that somebody may have meant; '' where none is near. Kept: ten thousand files may lie in one folder,
+    and it takes half a millisecond."""
+    close = {str(project).lower(): str(project) for project in projects}
+    near = difflib.get_close_matches(name.lower(), close, n=1, cutoff=0.8)
+    return close[near[0]] if near else ""
 
 
 def matches(pattern: str, path: PurePosixPath) -> bool:

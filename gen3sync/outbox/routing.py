@@ -5,13 +5,15 @@ Owns drops without a project. The rule itself is `route.py`'s (pure).
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, move, safe_name, write_atomic
@@ -28,8 +30,11 @@ from gen3sync.outbox.side import beside
 
 _log = logging.getLogger("gen3sync.outbox")
 _LATE = "late"
-_RECENT = 1000
-"""Drops that are looked through for a later one."""
+_AT_ONCE = 100
+"""Drops that are written down in one transaction."""
+_NOT_GONE = (Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
+"""How drops end that have put nothing into a project which an earlier file could put an older value over."""
+_Waiting = TypeVar("_Waiting")
 PROMPT = 5.0
 """Seconds within which a commons that is well says what projects it has."""
 _ASK_AGAIN = 60.0
@@ -45,6 +50,8 @@ class Routing:
     unrouted: dict[int, Drop] = field(default_factory=dict)
     _next_look: float = 0.0
     _next_question: float = 0.0
+    _released_for: object = field(default_factory=object)
+    """The projects that were known when all that had a way was sent on last; at first none were."""
     _asking: Future[object] | None = None
     """A question for projects that was not answered at once."""
 
@@ -84,42 +91,63 @@ class Routing:
         return True
 
     def _release(self, *, told: bool) -> None:
-        """Delivers what has a way now; `told`: writes down anew why others have none."""
+        """Delivers what has a way now, oldest first; `told`: writes down anew why others have none."""
+        projects = self._projects()
+        if not told and projects == self._released_for:
+            return  # ten thousand files in a misspelt folder must not be looked through for each file that arrives
+        ready: list[tuple[Drop, Routed]] = []
+        others: list[tuple[Drop, Unrouted]] = []
         for drop in sorted(self.unrouted.values(), key=lambda one: one.id):
             found = self._route(drop.path)
-            if isinstance(found, Unrouted):
-                if not told:
-                    continue
-                later = self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
-                reason = f"{found.what} {found.remedy}"
-                looks = self.rooms.ledger.drops.get(drop.id).attempts + 1
-                self.rooms.ledger.drops.update(drop.id, next_attempt_at=later, reason=reason, attempts=looks)
-                continue
-            if self._overtaken(drop, found.project):
-                if told:
-                    self._late(drop, found)
-                continue
-            Journal((self.rooms.state / drop.snapshot).parent).note("route", by=found.by)
-            del self.unrouted[drop.id]
-            routed = self.rooms.ledger.drops.update(
-                drop.id,
-                program=found.project.program,
-                project=found.project.code,
-                state=DropState.WAITING,
-                reason="",
-                error_class="",
-                next_attempt_at=None,
-            )
-            self.deliver(routed)
+            ready += [(drop, found)] if isinstance(found, Routed) else []
+            others += [(drop, found)] if isinstance(found, Unrouted) else []
+        # A file that came later may be on its way already, or have been, to the same project.
+        newest = self.rooms.ledger.drops.newest_of_projects(ready[0][0].id, but=_NOT_GONE) if ready else {}
+        going: list[tuple[Drop, Routed]] = []
+        late: list[tuple[Drop, Routed]] = []
+        for drop, way in ready:
+            (late if newest.get(way.project, 0) > drop.id else going).append((drop, way))
+        for some in _in_portions(going):
+            self._go(some)
+        self._released_for = projects
+        if told:
+            for drop, way in late:
+                self._late(drop, way)
+            for rest in _in_portions(others):
+                self._tell(rest)
 
-    def _overtaken(self, drop: Drop, project: Project) -> bool:
-        """Whether a file that came later is already on its way, or has been, to the same project."""
-        return any(
-            other.id > drop.id
-            and (other.program, other.project) == (project.program, project.code)
-            and other.verdict not in (Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
-            for other in self.rooms.ledger.drops.recent(_RECENT)
-        )
+    def _go(self, some: Sequence[tuple[Drop, Routed]]) -> None:
+        """Sends drops on their way."""
+        for drop, found in some:
+            self._note_way(drop, found)
+        with self.rooms.ledger.together():
+            routed = [
+                self.rooms.ledger.drops.update(
+                    drop.id,
+                    program=found.project.program,
+                    project=found.project.code,
+                    state=DropState.WAITING,
+                    reason="",
+                    error_class="",
+                    next_attempt_at=None,
+                )
+                for drop, found in some
+            ]
+        for drop in routed:
+            del self.unrouted[drop.id]
+            self.deliver(drop)
+
+    def _tell(self, some: Sequence[tuple[Drop, Unrouted]]) -> None:
+        """Writes down why drops have no way, as of now."""
+        drops, later = self.rooms.ledger.drops, self.rooms.clock.now() + timedelta(seconds=LOOK_AGAIN)
+        with self.rooms.ledger.together():
+            for drop, found in some:
+                reason, looks = f"{found.what} {found.remedy}", drops.get(drop.id).attempts + 1
+                drops.update(drop.id, next_attempt_at=later, reason=reason, attempts=looks)
+
+    def _note_way(self, drop: Drop, found: Routed) -> None:
+        with contextlib.suppress(OSError):  # only a word of the receipt would be lost
+            Journal((self.rooms.state / drop.snapshot).parent).note("route", flush=False, by=found.by)
 
     def _late(self, drop: Drop, found: Routed) -> None:
         """A later drop never overtakes an earlier one on the same record, so the earlier one does not go any more as
@@ -127,7 +155,7 @@ class Routing:
         drops, now = self.rooms.ledger.drops, self.rooms.clock.now()
         said = drops.get(drop.id)
         if said.error_class == _LATE and said.next_attempt_at is None:
-            Journal((self.rooms.state / drop.snapshot).parent).note("route", by=found.by)
+            self._note_way(drop, found)
             with self.rooms.ledger.together():
                 new = NewDrop(path=drop.path, sha256=drop.sha256, size=drop.size, snapshot=drop.snapshot)
                 new = replace(new, program=found.project.program, project=found.project.code, source=drop.source)
@@ -195,3 +223,8 @@ class Routing:
             return self.rooms.catalog.projects()
         except Gen3SyncError:
             return None
+
+
+def _in_portions(waiting: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
+    for start in range(0, len(waiting), _AT_ONCE):
+        yield waiting[start : start + _AT_ONCE]
