@@ -184,8 +184,9 @@ class Consequences:
         for row in rows:
             if row.id not in bad:
                 continue
-            if parents := missed(row, bad[row.id], answer.parcel.node_type):
-                self.lane.index.wait(row, keys_of(parents), waiting_detail(parents, why[row.id]))
+            node_type = answer.parcel.node_type
+            if parents := missed(row, bad[row.id], node_type):
+                self.lane.index.wait(row, keys_of(parents), waiting_detail(row, parents, why[row.id], node_type))
                 continue
             work.heard(why[row.id])
             self.lane.index.move([row], RowState.REJECTED, detail=detail_of(why[row.id]))

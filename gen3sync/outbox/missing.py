@@ -1,13 +1,16 @@
 """Rows that the commons refuses for a parent nobody could look up: without GraphQL, or without the right to read, it is
-the commons that finds out that a child came before its parent. Such a row waits as if that had been known.
+the commons that finds out that a child came before its parent. Such a row waits as if that had been known. And what to
+do about a missing parent whose name looks like several.
 
 Pure. Waiting itself is `waits.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
+from gen3sync.names import printable
 from gen3sync.outbox.model import IndexedRow, Json, Reason
 from gen3sync.pglower import pg_lower
 from gen3sync.records.dictionary import NodeType
@@ -18,7 +21,13 @@ SAID = "said"
 """In a row's detail: how the commons refused it for want of a parent, in words for people and in its own."""
 WAITING = "waiting"
 """In a row's detail: the parents it waits for."""
+ADVICE = "advice"
+"""In a row's detail: what may be wrong with how it names its parents."""
+RUN_TOGETHER = "RUN_TOGETHER"
+"""Its type, where a plan tells it."""
 _NO_LINK = "INVALID_LINK"
+_APART = re.compile("[;|#,]")
+"""What separates parents elsewhere: in other forms, in other systems."""
 
 
 def missed(row: IndexedRow, why: Sequence[Reason], node_type: NodeType) -> tuple[tuple[str, str], ...]:
@@ -31,11 +40,31 @@ def missed(row: IndexedRow, why: Sequence[Reason], node_type: NodeType) -> tuple
     return unseen if sure and targets == {node for node, _ in unseen} else ()
 
 
-def waiting_detail(parents: Sequence[tuple[str, str]], why: Sequence[Reason]) -> dict[str, Json]:
+def run_together(name: str) -> str:
+    """What to do about a parent that is not there, if its name may be those of several; '' if it may not. Whether it
+    is nobody can know: ids may hold such characters."""
+    parts = _APART.split(name)
+    if len(parts) == 1 or not all(map(str.strip, parts)):
+        return ""
+    return f"If '{printable(name, 80)}' names several parents: they stand with commas between them, in CSV with '#'."
+
+
+def advice(row: IndexedRow, parents: Iterable[tuple[str, str]], node_type: NodeType) -> str:
+    """The same for the parents of a row, by node and submitter_id: those that it may have several of."""
+    if isinstance(row.cells, dict):  # JSON, which has lists
+        return ""
+    several = {link.target for link in node_type.links if not link.to_one}
+    return next((told for node, sid in parents if node in several and (told := run_together(sid))), "")
+
+
+def waiting_detail(
+    row: IndexedRow, parents: Sequence[tuple[str, str]], why: Sequence[Reason], node_type: NodeType
+) -> dict[str, Json]:
     """What the index keeps of a row that waits for `parents`; `why` as `wording.py` tells it."""
     message = " ".join(dict.fromkeys(reason.message for reason in why))
     said = "; ".join(dict.fromkeys(reason.said or reason.message for reason in why))
-    return {WAITING: [list(parent) for parent in parents], SAID: [message, said]}
+    told = advice(row, parents, node_type)
+    return {WAITING: [list(parent) for parent in parents], SAID: [message, said], **({ADVICE: told} if told else {})}
 
 
 def keys_of(parents: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

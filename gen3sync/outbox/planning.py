@@ -21,7 +21,7 @@ from gen3sync.outbox.index import Noted, RowIndex
 from gen3sync.outbox.journal import Refusal
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.meanings import Meanings
-from gen3sync.outbox.missing import SAID, UNSEEN, WAITING, in_doubt
+from gen3sync.outbox.missing import ADVICE, SAID, UNSEEN, WAITING, in_doubt
 from gen3sync.outbox.model import Action, IndexedRow, Json, Parent, Reason, RowPlan, RowState
 from gen3sync.outbox.overwritten import Planned, as_overwritten, overwritten
 from gen3sync.outbox.parents import Parents
@@ -223,6 +223,8 @@ class Planner:
             case Action.WAIT:
                 parents = tuple(parent_key(parent) for parent in plan.waiting_for)
                 detail[WAITING] = [[parent.node, parent.submitter_id] for parent in plan.waiting_for]
+                if plan.problems:
+                    detail[ADVICE] = plan.problems[0].message
                 return Noted(row, RowState.WAITING, plan.action, detail, None, parents)
             case Action.CREATE | Action.UPDATE if self._kills(work, row):
                 said = f"The commons broke off {work.lost_alone[row.line].times} times when this row was sent alone."

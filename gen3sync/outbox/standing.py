@@ -14,7 +14,7 @@ from gen3sync.outbox import receipt
 from gen3sync.outbox.dispatch import ELSEWHERE
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import LOST
-from gen3sync.outbox.missing import WAITING, keys_of
+from gen3sync.outbox.missing import ADVICE, WAITING, keys_of
 from gen3sync.outbox.model import RowState, rows_said
 from gen3sync.outbox.planning import BEHIND, SAME_ID
 from gen3sync.outbox.work import Work
@@ -41,13 +41,15 @@ def tell_wait(lane: LaneState, work: Work) -> None:
         return
     if not counts[RowState.WAITING] or (work.drop.state is DropState.WAITING and work.drop.reason):
         return
-    row = next(lane.index.rows(work.id, RowState.WAITING))
+    rows = list(itertools.islice(lane.index.rows(work.id, RowState.WAITING), _LOOKED_AT))
+    row = rows[0]
     parents = ", ".join(printable(f"{node} {sid}") for node, sid in row.detail.get(WAITING, ())[:3])
     number = counts[RowState.WAITING]
     more = " and others" if number > 1 else ""
     reason = f"{_rows_wait(number)} for {parents or 'a parent'}{more}."
     keys = keys_of(row.detail.get(WAITING, ()))[:1]
     reason += "".join(lane.planner.refused_parents.told(node, key, lane.works) for node, key in keys)
+    reason += next((f" {one.detail[ADVICE]}" for one in rows if ADVICE in one.detail), "")
     if refused := counts[RowState.REJECTED]:
         why = receipt.told(*receipt.summary(lane.index, work))
         reason += f" {rows_said(refused)} refused so far.{why} The rejects file comes when the drop ends."

@@ -17,7 +17,7 @@ from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import LOST, Fate, LostRequest, fate, sent_name
-from gen3sync.outbox.missing import SAID, WAITING, in_doubt
+from gen3sync.outbox.missing import ADVICE, SAID, WAITING, in_doubt
 from gen3sync.outbox.model import IndexedRow, Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Sight
@@ -110,7 +110,7 @@ class Waits:
             if in_doubt(row.detail):
                 refusal, words = row.detail[SAID]
                 said += f" The commons refused the row: {printable(refusal, 500)}"
-            remedy = "Drop the parent first, then this row again."
+            remedy = f"Drop the parent first, then this row again. {row.detail.get(ADVICE, '')}".rstrip()
             reason = Reason("MISSING_PARENT", said, None, remedy, said=words)
             work.heard([reason])
             index.move([row], RowState.REJECTED, detail=detail_of((reason,)))

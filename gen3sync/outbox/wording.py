@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from gen3sync.names import printable
 from gen3sync.outbox.demands import NOTHING, Demand, demand, nearest
+from gen3sync.outbox.missing import run_together
 from gen3sync.outbox.model import Reason
 from gen3sync.outbox.phrases import ASK, PHRASES
 from gen3sync.records.dictionary import NodeType
@@ -152,6 +153,8 @@ def _no_parent(found: re.Match[str], place: _Place) -> Reason:
     rule = f"`{column}` names {_a(target)} that is not in the project"
     message = f"{rule}: {printable(who, 120)}." if who else f"{rule}."
     remedy = f"Look at the spelling, or drop the {target} first and then this row again."
+    if place.columns and link in place.node.link and not place.node.link[link].to_one:
+        remedy = f"{remedy} {run_together(who or '')}".rstrip()
     return _reason(rule, column, remedy, message)
 
 

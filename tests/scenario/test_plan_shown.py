@@ -77,6 +77,14 @@ def test_a_child_fares_no_better_than_its_parent_in_the_file(lab: Lab) -> None:
     assert reason["remedy"]
 
 
+def test_parents_that_are_separated_wrongly(lab: Lab) -> None:
+    path = written(lab, "apart.tsv", "type\tsubmitter_id\tstudies.submitter_id\npublication\tP2\tS1;S2\n")
+    advice = "If 'S1;S2' names several parents: they stand with commas between them, in CSV with '#'."
+    assert f"      waits for study S1;S2\n      {advice}" in planned(lab, path)
+    (plan,) = json.loads(planned(lab, path, "--json"))
+    assert [reason["message"] for reason in plan["rows"][0]["reasons"]] == [advice]
+
+
 def test_parents_that_stay_are_told(lab: Lab) -> None:
     path = written(lab, "paper.tsv", "type\tsubmitter_id\tstudies.submitter_id\tdoi\npublication\tP1\tS2\t10.1/a\n")
     shown = planned(lab, path)

@@ -73,6 +73,39 @@ def test_a_parent_that_never_comes(story: Story) -> None:
     story.whole("P1")
 
 
+TOGETHER = "If 'S1;S2' names several parents: they stand with commas between them, in CSV with '#'."
+
+
+def test_parents_that_are_separated_wrongly(story: Story) -> None:
+    """Which may as well be the name of one: what is meant is asked, not guessed."""
+    columns = "type submitter_id studies.submitter_id year"
+    story.drop("publication.tsv", table(columns, "publication B0 S9 2000", "publication B1 S1;S2 2000"))
+    told = [f"2 rows wait for study S9 and others. {TOGETHER}"]
+    with story.running() as days:
+        days.until(lambda: [drop.reason for drop in days.ledger.drops.open()] == told, "the advice", pace=0.2)
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert drop.counts["rejected"] == 2
+    plain, bad = story.rejects("publication.tsv", "rejected")
+    assert (bad["_line"], bad["_error_type"]) == ("3", "MISSING_PARENT")
+    assert bad["_errors"].endswith(f"Drop the parent first, then this row again. {TOGETHER}")
+    assert plain["_errors"].endswith("Drop the parent first, then this row again.")
+    story.whole()
+
+
+def test_parents_that_are_separated_wrongly_where_nobody_can_look(unseeing: Story) -> None:
+    columns = "type submitter_id studies.submitter_id year"
+    unseeing.drop("publication.tsv", table(columns, "publication B1 S1;S2 2000"))
+    told = [f"1 row waits for study S1;S2. {TOGETHER}"]
+    with unseeing.running() as days:
+        days.until(lambda: [drop.reason for drop in days.ledger.drops.open()] == told, "the advice", pace=0.2)
+        days.passes(DAY)
+        days.ended()
+    [bad] = unseeing.rejects("publication.tsv", "rejected")
+    assert bad["_errors"].endswith(TOGETHER)
+    seeing(unseeing).whole()
+
+
 def test_a_parent_that_was_itself_refused(story: Story) -> None:
     columns = "type submitter_id subjects.submitter_id studies.submitter_id sex visit_number"
     story.drop("mixed.tsv", table(columns, "visit V0 P0 . . 1", "subject P0 . S1 wrong .", "subject P1 . S1 male ."))

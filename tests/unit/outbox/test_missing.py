@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from gen3sync.outbox.missing import missed
+from gen3sync.outbox.missing import advice, missed
 from gen3sync.outbox.model import IndexedRow, Reason, RowState
 from gen3sync.records.dictionary import Dictionary
 from gen3sync.sandbox.small_dictionary import small_dictionary
 
-VISIT = Dictionary.from_json(small_dictionary()).nodes["visit"]
+NODES = Dictionary.from_json(small_dictionary()).nodes
+VISIT = NODES["visit"]
 NO_LINK = Reason("INVALID_LINK", "No link destination found for subjects", "subjects")
 
 
@@ -31,3 +34,20 @@ def row(*unseen: tuple[str, str]) -> IndexedRow:
 )
 def test_missed(unseen: list[tuple[str, str]], why: list[Reason], *, waits: bool) -> None:
     assert missed(row(*unseen), why, VISIT) == (tuple(unseen) if waits else ())
+
+
+@pytest.mark.parametrize("name", ["S1;S2", "S1|S2", "S1 ; S2;S3", "S1#S2", "S1,S2"])
+def test_a_name_that_may_be_those_of_several(name: str) -> None:
+    told = advice(row(), [("study", "S0"), ("study", name)], NODES["publication"])
+    assert told == f"If '{name}' names several parents: they stand with commas between them, in CSV with '#'."
+
+
+@pytest.mark.parametrize("name", ["S1", "S1;", ";", "|S1", "S1;;S2", "S1 S2", ""])
+def test_a_name_that_is_hardly_those_of_several(name: str) -> None:
+    assert advice(row(), [("study", name)], NODES["publication"]) == ""
+
+
+def test_where_there_is_one_parent_only_or_a_list_nothing_is_said() -> None:
+    assert advice(row(), [("subject", "P1;P2")], VISIT) == ""
+    record = {"type": "publication", "submitter_id": "B1"}
+    assert advice(replace(row(), cells=record), [("study", "S1;S2")], NODES["publication"]) == ""

@@ -237,6 +237,16 @@ def test_what_the_sources_can_say(node: str, key: str | None, said: str, ours: s
     assert ours in words(node, key, said)
 
 
+@pytest.mark.parametrize(("node", "link", "several"), [("aliquot", "samples", True), ("sample", "cases", False)])
+def test_a_parent_of_a_table_that_may_be_several(node: str, link: str, *, several: bool) -> None:
+    said = f"No link destination found for {link}, unique_keys='[{{'project_id': 'A-b', 'submitter_id': 'E1;E2'}}]'"
+    of_json = told(Reason("INVALID_LINK", said, link), DICTIONARY.nodes[node])
+    of_table = told(Reason("INVALID_LINK", said, link), DICTIONARY.nodes[node], [f"{link}.submitter_id"])
+    advice = "If 'E1;E2' names several parents: they stand with commas between them, in CSV with '#'."
+    assert str(of_table) == (f"{of_json} {advice}" if several else str(of_json))
+    assert advice not in str(of_json)
+
+
 def test_the_columns_of_the_file_are_named() -> None:
     said = "'cases' is a required property"
     assert words("sample", "cases", said, ("type", "cases.id")).startswith("`cases.id` names no parent")
