@@ -3,7 +3,7 @@
 Owns the outbox, sent and rejected folders and the drops in the state folder. Knows nothing of the inbox.
 
 - `engine.py`    `Outbox`: start, stop, retry, push, plan, once, status; `rooms.py` what its parts share, `wishes.py`
-                 what people ask for, `state.py` what it tells of itself
+                 what people ask for, `errands.py` on whose thread, `state.py` what it tells of itself
 - `intake.py`    arrivals: `watch.py` events, `scan.py` the truth, `settle.py` when (pure), `snapshot.py` its bytes,
                  `taking.py` many side by side, `route.py` where to (pure), `routing.py` those without a way
 - `lane.py`      the drops of one project, step by step; `work.py` one of them, `index.py` their rows on disk,

@@ -6,12 +6,10 @@ Puts intake, lanes and watch together. Owns no decision of its own; what people 
 from __future__ import annotations
 
 import logging
-import queue
 import random
 import shutil
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +27,7 @@ from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import pause, snapshot, wishes
 from gen3sync.outbox.crew import PATIENCE, Crew, HelpingCrew
 from gen3sync.outbox.dry import Plan, plan_file
+from gen3sync.outbox.errands import Errands
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.gate import CommonsGate
 from gen3sync.outbox.graphql import GraphqlWatch
@@ -93,8 +92,9 @@ class Outbox:
         self._rooms.gate.listen(self._lanes.look)
         self._resumed = False
         self._known: set[int] = set()
-        self._ended: list[Drop] = []
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._ended: list[Drop] | None = None
+        """Those of one pass; a daemon needs none of them."""
+        self._errands = Errands(self._wake.set)
         self._thread: threading.Thread | None = None
         self._busy = True
         self._marks = Marks(self._wake.set)
@@ -156,7 +156,7 @@ class Outbox:
 
     def wake(self) -> None:
         """Something may have changed: look at the folder and at the ledger now."""
-        self._calls.put(self._adopt)
+        self._errands.put(self._adopt)
         self._marks.everything()
 
     # --- wishes
@@ -174,8 +174,7 @@ class Outbox:
             ids.append(self.push([archived], project_of(drop))[0].id)
         project = target if isinstance(target, Project) else None
         self._lanes.retry(drops, project, every=target is None, erase=erase)
-        self._calls.put(self._intake.look_again)
-        self._wake.set()
+        self._errands.put(self._intake.look_again)
         return tuple(sorted(ids))
 
     def withdraw(self, target: int | str | Path) -> tuple[int, ...]:
@@ -202,7 +201,8 @@ class Outbox:
 
     def run_once(self, *, wait_settled: bool = True) -> OnceSummary:
         """One pass: takes what lies there and works until nothing more can move, then stops."""
-        first = len(self._ended)
+        ended: list[Drop] = []
+        self._ended = ended
         never = threading.Event()
         self._rooms.graphql.at_once()
         self._resume(own=False)  # a pass is an attempt
@@ -213,7 +213,7 @@ class Outbox:
         finally:
             settling = len(self._intake.settling)
             self.stop()
-        return OnceSummary(tuple(self._ended[first:]), self._rooms.ledger.drops.open(), settling)
+        return OnceSummary(tuple(ended), self._rooms.ledger.drops.open(), settling)
 
     def knock(self) -> None:
         """There is reason to think that a silent commons answers now: it is asked at once."""
@@ -235,8 +235,7 @@ class Outbox:
         nap = _LONGEST_NAP
         self._busy = True
         try:
-            while not self._calls.empty():
-                self._calls.get()()
+            self._errands.run()
             nap = self._intake.turn()
         except Gen3SyncError as error:
             _log.error("%s", error)
@@ -247,27 +246,12 @@ class Outbox:
 
     def _at_rest(self, *, wait_settled: bool) -> bool:
         """Looked at in the order in which work travels, so that nothing slips past between two looks."""
-        if self._busy or not self._calls.empty() or self._marks.pending or (wait_settled and not self._intake.quiet):
+        if self._busy or self._errands.pending or self._marks.pending or (wait_settled and not self._intake.quiet):
             return False
-        return self._lanes.idle and self._calls.empty() and not self._busy
+        return self._lanes.idle and not self._errands.pending and not self._busy
 
     def _on_thread(self, call: Callable[[], _Result]) -> _Result:
-        """Intake belongs to the outbox's thread; while that does not run, to the caller."""
-        if self._thread is None or not self._thread.is_alive():
-            return call()
-        answer: Future[_Result] = Future()
-
-        def carry_out() -> None:
-            try:
-                answer.set_result(call())
-            except BaseException as error:
-                answer.set_exception(error)
-                if not isinstance(error, Exception):
-                    raise
-
-        self._calls.put(carry_out)
-        self._wake.set()
-        return answer.result(timeout=60)
+        return self._errands.ask(call, self._thread)
 
     def _adopt(self) -> None:
         for drop in self._rooms.ledger.drops.open():
@@ -280,10 +264,9 @@ class Outbox:
         self._lanes.deliver(drop)
 
     def _on_ended(self, drop: Drop) -> None:
-        self._ended.append(drop)
-        del self._ended[:-10_000]
-        self._calls.put(lambda: self._ended_here(drop))
-        self._wake.set()
+        if self._ended is not None:
+            self._ended.append(drop)
+        self._errands.put(lambda: self._ended_here(drop))
 
     def _ended_here(self, drop: Drop) -> None:
         self._known.discard(drop.id)
