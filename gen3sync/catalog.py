@@ -17,7 +17,7 @@ from gen3sync.clock import Clock
 from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.permissions import Permissions, User
 from gen3sync.commons.replies import Failure, Forbidden, Missing, Version
-from gen3sync.errors import InputError, UsageError
+from gen3sync.errors import Gen3SyncError, InputError, UsageError
 from gen3sync.kept import Knowledge, Part
 from gen3sync.names import Project, printable
 from gen3sync.records.dictionary import Dictionary
@@ -30,6 +30,8 @@ USER_FILE = "user.json"
 VERSION_FILE = "version.json"
 
 _MAX_AGE = 3600.0
+_REST = 60.0
+"""Seconds between two questions whether the dictionary has changed."""
 
 
 class Catalog:
@@ -59,6 +61,15 @@ class Catalog:
         """The data dictionary. `at_once`: if nothing is known of it, it is asked for however short a time ago that was
         in vain; the caller sees to it that this is not too often."""
         return self._dictionary.get(at_once=at_once)
+
+    def dictionary_changed(self, known: Dictionary) -> bool:
+        """Whether the dictionary is another one by now than `known`: for whoever is about to refuse something that is
+        not in it. Asks the commons, at most once a minute; one that does not answer has not changed it."""
+        self._dictionary.renew(rest=_REST)
+        try:
+            return self._dictionary.get().digest != known.digest
+        except Gen3SyncError:
+            return False
 
     def knows_dictionary(self) -> bool:
         """Whether there is one without asking the commons."""

@@ -62,6 +62,7 @@ class Part(Generic[_Value]):
         self._owner: str | None = None
         self._fetched_at: datetime | None = None
         self._next_try: float | None = None
+        self._asked: float | None = None
         self._error: Gen3SyncError | None = None
         self.failure: Failure | None = None
         """What came of the last question, where that was not the answer."""
@@ -90,12 +91,17 @@ class Part(Generic[_Value]):
         with self._lock:
             return self._value is not None
 
-    def renew(self, *, only_if_due: bool = False) -> None:
+    def renew(self, *, only_if_due: bool = False, rest: float = 0.0) -> None:
+        """Asks anew; with `rest` only if that many seconds have passed since this process last asked."""
         self._load()
         with self._fetching:
+            now = self._clock.monotonic()
             with self._lock:
                 if only_if_due and not self._due():
                     return
+                if rest and self._asked is not None and now - self._asked < rest:
+                    return
+                self._asked = now
             self._renew()
 
     def knowledge(self) -> Knowledge:

@@ -221,7 +221,8 @@ class LaneState:
             case Forbidden(message):
                 said = f"Nothing can be compared or proven: {lacks(self.rooms.client, self.project, READ, message)}"
                 self.park_project(said, UNREADABLE)
-            case Missing(message):
-                self.park(work, message, "missing", LOOK_AGAIN)
             case _:
-                self.park(work, failure.message, "question refused", LOOK_AGAIN)
+                # A node type that the commons does not have any more cannot be asked for.
+                self.rooms.catalog.dictionary_changed(self.rooms.catalog.dictionary())
+                kind = "missing" if isinstance(failure, Missing) else "question refused"
+                self.park(work, failure.message, kind, LOOK_AGAIN)

@@ -91,8 +91,8 @@ class Lookup:
         taken from there."""
         self.unsearched, self.blind = frozenset(), False
         found = self._stored(node, wanted, of, look)
-        if isinstance(found, StaleAnswer):
-            found = self._from_export(node, wanted, keep=of > len(wanted), names=False)
+        if isinstance(found, StaleAnswer) or (isinstance(found, Refused) and self.sight() is Sight.FULL):
+            found = self._from_export(node, wanted, keep=of > len(wanted), names=False)  # it lags, or has no such node
         if isinstance(found, Forbidden) and self.sight() is Sight.FULL and self._sights.shown_only():
             self.blind = True
         return {} if self.blind else found
@@ -194,7 +194,7 @@ class Lookup:
                 return None
         known = queries.find_ids(self._sights.asks, self._project, node, submitter_ids.values())
         if not isinstance(known, dict):
-            return known
+            return None if isinstance(known, Refused) else known  # refused: GraphQL does not know the node type
         return {pg_lower(one.submitter_id) for one in known.values()}
 
     def odd_spellings(self, node: str, missing: Mapping[str, str], *, but: Collection[str] = ()) -> set[str]:

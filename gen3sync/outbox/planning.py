@@ -28,12 +28,14 @@ from gen3sync.outbox.parents import Parents
 from gen3sync.outbox.plan import PlanRow, Rules, ids_to_ask, needed_parents, parent_key, plan_rows
 from gen3sync.outbox.reading import detail_of, reasons_in
 from gen3sync.outbox.refusedparents import RefusedParents
+from gen3sync.outbox.rules import reason_of
 from gen3sync.outbox.side import side_by_side
 from gen3sync.outbox.sight import Nothing
 from gen3sync.outbox.stock import Record
 from gen3sync.outbox.work import Work
 from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary, NodeType
+from gen3sync.records.rowchecks import unknown_type
 from gen3sync.records.table import Table
 
 BATCH = 1000
@@ -70,6 +72,21 @@ class Planner:
         """The node type of the next batch."""
         rows = self.index.batch(work.id, RowState.NEW, 1)
         return rows[0].node if rows else None
+
+    def refuse_gone(self, work: Work, dictionary: Dictionary) -> bool:
+        """Refuses rows about to be planned or sent whose node type the dictionary does not have any more: it may change
+        while a drop waits. True if there were such."""
+        counts = self.index.counts(work.id)
+        first = self.index.batch(work.id, RowState.NEW, 1) if counts[RowState.NEW] else []
+        first += self.index.sendable(work.id, 1) if counts[RowState.READY] else []
+        gone = next((row for row in first if dictionary.submittable(row.node) is None), None)
+        if gone is None:
+            return False
+        rows = [row for row in self.index.batch(work.id, gone.state, BATCH) if row.node == gone.node] or [gone]
+        reasons = (reason_of(unknown_type(gone.node, dictionary, gone.line)),)
+        work.journal.refused([(row.line, reasons) for row in rows])
+        self.index.move(rows, RowState.REJECTED, detail=detail_of(reasons))
+        return True
 
     def plan_some(
         self, works: Sequence[Work], dictionary: Dictionary, rules: Callable[[Work], Rules]

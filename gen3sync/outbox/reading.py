@@ -61,6 +61,9 @@ def read_some(
             work.proofs.clear()
             work.table, work.reader = table, iter(table)
         rows = list(itertools.islice(work.reader, SLICE))
+        if _strange(work, rows) and rooms.catalog.dictionary_changed(dictionary):
+            work.reader = None  # by the dictionary as it is now, from the start
+            return True
     except TableError as error:
         return _unusable(index, work, *map(_fault, error.problems))
     except FileNotFoundError:
@@ -98,6 +101,14 @@ def read_some(
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
     return True
+
+
+def _strange(work: Work, rows: list[Row | BadRow]) -> bool:
+    """Whether something was refused or left out because the dictionary does not have it: it may be there since that was
+    last read."""
+    if any(isinstance(row, BadRow) and row.unknown for row in rows):
+        return True
+    return len(rows) < SLICE and work.table is not None and work.table.left_out_unknown
 
 
 def _unusable(index: RowIndex, work: Work, *faults: Reason) -> bool:

@@ -113,6 +113,8 @@ class Steps:
         counts = self.lane.index.counts(work.id)
         if work.cut_off:
             self._cut_off(work)
+        if self.lane.planner.refuse_gone(work, self.lane.rooms.catalog.dictionary()):
+            return True
         if counts[RowState.NEW]:
             return self._plan(work, others)
         if counts[RowState.GUARDED]:

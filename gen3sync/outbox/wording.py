@@ -127,7 +127,7 @@ def _links(found: re.Match[str], place: _Place) -> Reason:
 
 def _unknown(found: re.Match[str], place: _Place) -> Reason:
     names = re.findall(r"'([^']*)'", found["names"])
-    known = sorted(place.node.known_columns)
+    known = sorted(place.node.known_columns - set(names))  # ours may be older than the commons' dictionary
     near = {name: close[0] for name in names if (close := nearest(name, known, 1))}
     rule = f"{_a(place.node.name).capitalize()} has no property `{'`, `'.join(printable(name, 80) for name in names)}`"
     guess = "".join(f" Did you mean `{near[name]}`?" for name in names if name in near)

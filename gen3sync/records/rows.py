@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gen3sync.pglower import pg_lower
-from gen3sync.records.problems import Problem
+from gen3sync.records.problems import Problem, ProblemKind
 
 
 class Form(StrEnum):
@@ -70,6 +70,11 @@ class BadRow:
     problems: tuple[Problem, ...]
     node: str | None = None
     submitter_id: str | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is refused for a type or a column that the dictionary does not have."""
+        return any(problem.kind in (ProblemKind.UNKNOWN_TYPE, ProblemKind.UNKNOWN_COLUMN) for problem in self.problems)
 
 
 def columns_of(row: Row) -> tuple[str, ...]:

@@ -74,6 +74,11 @@ class Table:
                 if checked is not None:
                     yield checked
 
+    @property
+    def left_out_unknown(self) -> bool:
+        """Whether a blank cell was left out, so far, because the dictionary does not have its column."""
+        return any(mend.kind is MendKind.BLANK_UNKNOWN_COLUMN for mend in self._row_mends.all())
+
     def may_name(self, node: str, key: str, id: str | None = None) -> bool:
         """Whether a row of the file may be about this record (`key` in lower case as the database has it), or name this
         id: never wrongly no, until `forget_names`."""
