@@ -65,11 +65,15 @@ class Invocation:
 
     def emit(self, data: object) -> None:
         """The whole answer for programs, as JSON on standard output."""
-        text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
+        click.echo(self.as_json(data, indent=2))
+
+    def as_json(self, data: object, *, indent: int | None = None) -> str:
+        """An answer for programs, or a part of one; where a terminal shows it, in characters that do it no harm."""
+        text = json.dumps(data, ensure_ascii=False, indent=indent, default=_plain)
         if sys.stdout.isatty() and not all(line.isprintable() for line in text.split("\n")):
             # JSON itself keeps only the oldest control characters from a terminal.
-            text = json.dumps(data, indent=2, default=_plain)
-        click.echo(text)
+            text = json.dumps(data, indent=indent, default=_plain)
+        return text
 
 
 def _plain(value: object) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gen3sync.cli.invocation import Invocation, json_option, verb
 from gen3sync.cli.placing import checked, project_for
+from gen3sync.cli.planrows import PlannedRows, emit_plans
 from gen3sync.cli.progress import progress
 from gen3sync.cli.words import count
 from gen3sync.clock import SystemClock
@@ -60,6 +62,7 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
     settings = invocation.settings()
     clock = SystemClock()
     plans: list[Plan] = []
+    planned: list[PlannedRows] = []
     unusable: dict[Path, TableError] = {}
     # A ledger of its own: planning writes nothing, and works beside a daemon.
     with tempfile.TemporaryDirectory(prefix="gen3sync-plan-") as scratch, commons_of(invocation) as client:
@@ -69,15 +72,17 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
             with progress(invocation, "comparing with the commons"):
                 for file in files:
                     project = existing(client, project_for(to, file, settings, () if to else catalog.writable()))
+                    every = PlannedRows(Path(scratch) / f"rows-{len(planned)}")
+                    told = every.add if invocation.json else None
                     try:
-                        plans.append(outbox.plan_file(file, project, limit=None if invocation.json else rows))
+                        with closing(every):
+                            plans.append(outbox.plan_file(file, project, limit=rows, each=told))
+                        planned.append(every)
                     except TableError as error:  # one bad file keeps none of the others from being shown
                         unusable[file] = error
-    if invocation.json:
-        faults = [{"file": str(file), "faults": _faults(error)} for file, error in unusable.items()]
-        invocation.emit([*(_plain(each) for each in plans), *faults])
-    else:
-        for each in plans:
+        if invocation.json:
+            emit_plans(invocation, list(zip(plans, planned, strict=True)), unusable)
+        for each in () if invocation.json else plans:
             for line in _lines(each):
                 invocation.say(line)
     if unusable:
@@ -141,62 +146,3 @@ def _row(row: RowPlan, words: Mapping[str, str]) -> Iterator[str]:
 
 def _value(value: object) -> str:
     return "(nothing)" if value is None else printable(json.dumps(value, ensure_ascii=False), 80)
-
-
-def _faults(error: TableError) -> list[dict[str, Any]]:
-    return [
-        {
-            "kind": str(problem.kind),
-            "line": problem.line,
-            "column": problem.column,
-            "message": problem.message,
-            "remedy": problem.remedy,
-        }
-        for problem in error.problems
-    ]
-
-
-def _plain(plan: Plan) -> dict[str, Any]:
-    return {
-        "file": str(plan.path),
-        "project": str(plan.project),
-        "sight": str(plan.sight),
-        "counts": {str(action): number for action, number in plan.counts.items()},
-        "erases": plan.erases,
-        "links_not_removed": plan.links_not_removed,
-        "mends": [
-            {
-                "kind": str(mend.kind),
-                "message": mend.message,
-                "line": mend.line,
-                "column": mend.column,
-                "from": mend.was,
-                "to": mend.now,
-                "rows": mend.rows,
-            }
-            for mend in plan.mends
-        ],
-        "rows": [
-            {
-                "line": row.line,
-                "node": row.node,
-                "submitter_id": row.submitter_id,
-                "action": str(row.action),
-                "changes": {change.column: {"old": change.old, "new": change.new} for change in row.changes},
-                "erased": {change.column: change.old for change in row.erased},
-                "links_not_removed": list(row.links_not_removed),
-                "waiting_for": [str(parent) for parent in row.waiting_for],
-                "problems": [str(problem) for problem in row.problems],
-                "reasons": [
-                    {
-                        "type": problem.type,
-                        "column": problem.column,
-                        "message": problem.message,
-                        "remedy": problem.remedy,
-                    }
-                    for problem in row.problems
-                ],
-            }
-            for row in plan.rows
-        ],
-    }

@@ -31,15 +31,19 @@ from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.problems import Mend
 from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import open_table
+from gen3sync.records.twins import Twins
 
 _BATCH = 1000
 _Fail = Callable[[Refused | Failure, str], Gen3SyncError]
+EachRow = Callable[[RowPlan], None]
+"""Is told a row as it was planned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a file asks of a project. `rows` in the order of the file: all, or as many as were asked for of those that
-    are not unchanged; `counts` covers all. `sight` other than full: what could not be seen, and so not compared."""
+    are not unchanged, or none where each was told as it was planned; `counts` covers all. `sight` other than full: what
+    could not be seen, and so not compared."""
 
     path: Path
     project: Project
@@ -56,24 +60,35 @@ class Plan:
 class _Own:
     """Records of the file itself, by node type and key. Those that would not go now are no parents for others."""
 
-    keys: set[tuple[str, str]]
-    held: set[tuple[str, str]] = field(default_factory=set)
+    number: Counter[str] = field(default_factory=Counter)
+    """By node type."""
+    _keys: Twins = field(default_factory=Twins)
+    _held: Twins = field(default_factory=Twins)
 
-    def __post_init__(self) -> None:
-        self.number = Counter(node for node, _ in self.keys)
+    def add(self, node: str, key: str) -> None:
+        self.number[node] += 1
+        self._keys.add((node, key), 0, 0, 0)
+
+    def hold(self, node: str, key: str) -> None:
+        self._held.add((node, key), 0, 0, 0)
 
     def coming(self, key: tuple[str, str]) -> bool:
-        return key in self.keys and key not in self.held
+        return key in self._keys and key not in self._held
 
 
-def plan_file(rooms: Rooms, path: Path, project: Project, *, limit: int | None = None) -> Plan:
-    """Plans a file. Raises TableError (an InputError) for a file that cannot be used, FolderError, and the errors of a
-    commons that does not answer."""
+def plan_file(
+    rooms: Rooms, path: Path, project: Project, *, limit: int | None = None, each: EachRow | None = None
+) -> Plan:
+    """Plans a file. `each` is told every row instead of having them returned: by node type, parents first, of one type
+    in the order of the file, below those that cannot be used. Raises TableError (an InputError) for a file that cannot
+    be used, FolderError, and the errors of a commons that does not answer."""
     with tempfile.TemporaryDirectory(prefix="gen3sync-plan-") as scratch:
-        return _plan_file(rooms, path, project, Stock(Path(scratch) / "stock"), limit)
+        return _plan_file(rooms, path, project, Stock(Path(scratch) / "stock"), limit, each)
 
 
-def _plan_file(rooms: Rooms, path: Path, project: Project, stock: Stock, limit: int | None) -> Plan:
+def _plan_file(
+    rooms: Rooms, path: Path, project: Project, stock: Stock, limit: int | None, each: EachRow | None
+) -> Plan:
     dictionary = rooms.catalog.dictionary()
     watch = GraphqlWatch(rooms.clock)
     watch.at_once()  # somebody sits before the screen
@@ -89,7 +104,10 @@ def _plan_file(rooms: Rooms, path: Path, project: Project, stock: Stock, limit: 
         raise folder_error(f"{printable(path)} cannot be read", error) from error
     settings = rooms.settings.outbox
     rules = Rules(settings.blanks, settings.send)
-    own = _Own({(row.node, pg_lower(row.submitter_id)) for row in table if isinstance(row, Row)})
+    own = _Own()
+    for row in table:
+        if isinstance(row, Row):
+            own.add(row.node, pg_lower(row.submitter_id))
     counts: Counter[Action] = Counter()
     erases: Counter[str] = Counter()
     kept: Counter[str] = Counter()
@@ -102,7 +120,9 @@ def _plan_file(rooms: Rooms, path: Path, project: Project, stock: Stock, limit: 
                 counts[plan.action] += 1
                 erases.update(change.column for change in plan.erased)
                 kept.update(plan.links_not_removed)
-                if limit is None or (plan.action is not Action.UNCHANGED and len(rows) < limit):
+                if each is not None:
+                    each(plan)
+                elif limit is None or (plan.action is not Action.UNCHANGED and len(rows) < limit):
                     rows.append(plan)
             shown = sorted([*shown, *rows], key=lambda plan: plan.line)[:limit]
     finally:
@@ -121,7 +141,7 @@ def _plans(
 ) -> Iterator[Iterator[RowPlan]]:
     """Plans by node type, parents before children, each in the order of the file: whether a row can go may hang on the
     fate of another. Rows that cannot be used come first."""
-    nodes = sorted({node for node, _ in own.keys}, key=dictionary.place)
+    nodes = sorted(own.number, key=dictionary.place)
     yield (_refused(bad) for bad in table if isinstance(bad, BadRow))
     for node in nodes:
         rows = (row for row in table if isinstance(row, Row) and row.node == node)
@@ -170,7 +190,7 @@ def _planned(
     rules = replace(rules, blind=blind)
     for plan in plan_rows(read, stored, state, node_type, rules, lookup.named(ids_to_ask(read, stored))):
         if plan.action in (Action.REJECT, Action.WAIT):
-            own.held.add((plan.node, plan.key))
+            own.hold(plan.node, plan.key)
         yield plan
 
 

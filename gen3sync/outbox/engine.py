@@ -26,7 +26,7 @@ from gen3sync.names import Project
 from gen3sync.observe import NOBODY, Observer
 from gen3sync.outbox import pause, snapshot, wishes
 from gen3sync.outbox.crew import PATIENCE, Crew, HelpingCrew
-from gen3sync.outbox.dry import Plan, plan_file
+from gen3sync.outbox.dry import EachRow, Plan, plan_file
 from gen3sync.outbox.errands import Errands
 from gen3sync.outbox.failpoint import FailPoint, no_failpoint
 from gen3sync.outbox.gate import CommonsGate
@@ -195,9 +195,9 @@ class Outbox:
             made += self._on_thread(lambda one=arrival: self._intake.write_down([one]))  # type: ignore[misc]
         return tuple(made)
 
-    def plan_file(self, path: Path, project: Project, *, limit: int | None = None) -> Plan:
+    def plan_file(self, path: Path, project: Project, *, limit: int | None = None, each: EachRow | None = None) -> Plan:
         """What sending `path` would do; sends nothing. Raises InputError, CommonsError and its kin."""
-        return plan_file(self._rooms, path, project, limit=limit)
+        return plan_file(self._rooms, path, project, limit=limit, each=each)
 
     def run_once(self, *, wait_settled: bool = True) -> OnceSummary:
         """One pass: takes what lies there and works until nothing more can move, then stops."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gen3sync.cli.planrows import PlannedRows
+from gen3sync.outbox.model import RowPlan
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import Lab
 
@@ -45,6 +48,46 @@ def test_the_rows_that_change_are_shown_however_many_do_not(lab: Lab) -> None:
     assert "1 update, 29 unchanged" in shown
     assert '"human" → "dog"' in shown
     assert len(json.loads(planned(lab, path, "--json"))[0]["rows"]) == 30
+
+
+def alive() -> int:
+    """Planned rows in memory."""
+    gc.collect()
+    return sum(isinstance(one, RowPlan) for one in gc.get_objects())
+
+
+def test_json_holds_no_rows_in_memory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are written as they are planned; a plan of a million rows would be gigabytes."""
+    rows = [f"subject\tN{n}\tS1\thuman" for n in range(1500)]
+    path = written(lab, "many.tsv", "\n".join(["type\tsubmitter_id\tstudies.submitter_id\tspecies", *rows]) + "\n")
+    held: list[int] = []
+    add = PlannedRows.add
+
+    def counted(self: PlannedRows, row: RowPlan) -> None:
+        add(self, row)
+        if row.line % 500 == 0:
+            held.append(alive() - before)
+
+    before = alive()
+    monkeypatch.setattr(PlannedRows, "add", counted)
+    for verb in (("plan", path), ("push", "--dry-run", path)):
+        (plan,) = json.loads(lab.call(*verb, "--to", "DEV/test", "--json").out)
+        assert [row["line"] for row in plan["rows"]] == list(range(2, 1502))
+    assert len(held) == 6
+    assert max(held) < 10
+
+
+def test_several_files_are_one_list(lab: Lab) -> None:
+    head = "type\tsubmitter_id\tstudies.submitter_id\tspecies\n"
+    good = written(lab, "good.tsv", f"{head}subject\tN1\tS1\thuman\nsubject\tN2\tS9\thuman\n")
+    bad = written(lab, "bad.tsv", "type\nsubject\n")
+    told = json.loads(lab.call("push", "--dry-run", good, bad, good, "--to", "DEV/test", "--json").out)
+    assert [Path(one["file"]).name for one in told] == ["good.tsv", "good.tsv", "bad.tsv"]
+    assert [[row["action"] for row in one.get("rows", ())] for one in told] == [["create", "wait"]] * 2 + [[]]
+    assert [fault["kind"] for fault in told[2]["faults"]] == ["missing_column"]
+    empty = written(lab, "empty.tsv", head)
+    (fault,) = json.loads(planned(lab, empty, "--json"))
+    assert list(fault) == ["file", "faults"]
 
 
 def test_a_child_fares_no_better_than_its_parent_in_the_file(lab: Lab) -> None:
