@@ -19,6 +19,7 @@ FEW = 8
 _LONGEST = 200
 _UUID = "[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-"
 NOTHING = "None"
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,15 @@ def nearest(value: str, allowed: Sequence[str], number: int = 3) -> list[str]:
     bare, by_lower = value.strip().lower(), {one.lower(): one for one in reversed(allowed)}
     if bare in by_lower:
         return [by_lower[bare]]
+    if _NUMBER.fullmatch(bare) and (same := [one for one in allowed if _is_number(one, float(bare))]):
+        return same[:number]  # spreadsheets make 1 of 01
     close = difflib.get_close_matches(bare, list(by_lower), n=number, cutoff=0.6)
     within = sorted((one for one in by_lower if len(bare) > 1 and (bare in one or one in bare)), key=len)
     return [by_lower[one] for one in dict.fromkeys([*close, *within])][:number]
+
+
+def _is_number(one: str, number: float) -> bool:
+    return _NUMBER.fullmatch(one) is not None and float(one) == number
 
 
 def plain(value: str) -> str:

@@ -120,8 +120,8 @@ class Steps:
         if counts[RowState.GUARDED]:
             self._guard(work)
             return True
-        outbox = self.lane.rooms.settings.outbox
-        if outbox.on_invalid is OnInvalid.REJECT and not work.tried and self._all_tried(work):
+        on_invalid = self.lane.rooms.settings.outbox.on_invalid
+        if on_invalid is OnInvalid.REJECT and not work.tried and self._all_tried(work):
             return True
         if counts[RowState.READY] and self.flow.slots > 0 and self.flow.send(work, others):
             return True

@@ -94,6 +94,7 @@ class MendKind(StrEnum):
     PROJECT_ID = "project_id"
     LAST_ROW_BLANKS = "last_row_blanks"
     BLANK_ROW = "blank_row"
+    TEMPLATE_ROW = "template_row"
     REPEATED_ROW = "repeated_row"
     MIXED_TYPES = "mixed_types"
     EXTRA_BLANK_CELLS = "extra_blank_cells"

@@ -40,6 +40,7 @@ _FORMS = {
     ".jsonl": Form.JSONL,
     ".ndjson": Form.JSONL,
 }
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 
 
 def form_of(name: str) -> Form | None:
@@ -48,6 +49,12 @@ def form_of(name: str) -> Form | None:
     if path.suffix == ".gz":
         path = path.with_suffix("")
     return _FORMS.get(path.suffix)
+
+
+def is_workbook(name: str) -> str:
+    """The ending of a name that promises a spreadsheet program's own file, else nothing."""
+    suffix = PurePath(name.lower()).suffix
+    return suffix if suffix in _WORKBOOKS else ""
 
 
 def unfolds_too_far(packed: int, unpacked: int, limit: int = MAX_UNPACKED) -> bool:

@@ -24,7 +24,7 @@ from gen3sync.records.places import column_of_bad_bytes
 from gen3sync.records.problems import Mend, MendKind, Mends, Problem, ProblemKind, TableError
 from gen3sync.records.rowchecks import same_id, twin
 from gen3sync.records.rows import BadRow, Form, Row
-from gen3sync.records.source import MAX_UNPACKED, Source, form_of
+from gen3sync.records.source import MAX_UNPACKED, Source, form_of, is_workbook
 from gen3sync.records.textrows import TextRows
 from gen3sync.records.twins import Seen, Twins
 
@@ -127,6 +127,9 @@ def open_table(
     if form is None:
         text = "The name does not say what the file holds."
         remedy = "Let it end in .tsv, .csv, .json or .jsonl (each may be packed: .tsv.gz)."
+        if workbook := is_workbook(name):
+            text = f"The name says that the file is a workbook ({workbook}), which is no table of text."
+            remedy = "Save its sheet as text: in Excel as 'CSV UTF-8', in LibreOffice as 'Text CSV' in UTF-8."
         raise TableError([Problem(ProblemKind.UNKNOWN_FORMAT, text, remedy)], name)
     source = Source(origin, name, max_unpacked)
     try:
@@ -150,7 +153,7 @@ def _prove(source: Source, form: Form, dictionary: Dictionary, project: Project 
     count = last_line = 0
     ends: set[str] = set()
     for record in _records(source, form, header, ends):
-        if isinstance(record, TextRecord) and not any(map(str.strip, record.cells)):
+        if isinstance(record, TextRecord) and builder.says_nothing(record):  # type: ignore[union-attr]
             continue
         if header is not None and header.unnamed:
             refuse_nameless(header, record)  # type: ignore[arg-type]

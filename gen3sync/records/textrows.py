@@ -70,7 +70,19 @@ class TextRows:
         if len(record.cells) <= max(self._type, self._id):
             return None
         node, submitter_id = record.cells[self._type].strip(), record.cells[self._id].strip()
-        return (node, submitter_id) if node and submitter_id else None
+        return (node, submitter_id) if node and not is_blank(submitter_id) else None
+
+    def says_nothing(self, record: TextRecord) -> bool:
+        """Whether all of the row is blank, or all but its type, as in the commons' own template below the header. A
+        short row with its type alone says something: that the file was cut off there."""
+        cells = record.cells
+        if self._id < len(cells) and cells[self._id].strip():
+            return False
+        name = cells[self._type].strip() if self._type < len(cells) else ""
+        if len(cells) < len(self._header.names) or self._dictionary.submittable(name) is None:
+            return not any(map(str.strip, cells))
+        but = {self._type, *self._header.ours}
+        return not any(cell.strip() for place, cell in enumerate(cells) if place not in but)
 
     def record_id(self, record: TextRecord) -> str | None:
         """The cell `id`, where it is given."""
@@ -89,9 +101,11 @@ class TextRows:
     def build(self, record: TextRecord) -> Row | BadRow | None:
         """The row, or why it cannot be one; None for a line of blanks, which the commons drops too."""
         values = [cell.strip() for cell in record.cells]
-        if not any(values):
-            text = "A line of blank cells is left out."
-            self._mends.add(MendKind.BLANK_ROW, text, record.line, rows=1)
+        if self.says_nothing(record):
+            kind, text = MendKind.BLANK_ROW, "A line of blank cells is left out."
+            if any(values):
+                kind, text = MendKind.TEMPLATE_ROW, "A line that says its type and nothing else is left out."
+            self._mends.add(kind, text, record.line, rows=1)
             return None
         problems = [*self._shape(record, values), *self._characters(record)]
         name = values[self._type] if self._type < len(values) else ""
@@ -109,7 +123,8 @@ class TextRows:
             cells = self._cells(record, values, node, problems)
         raw = self.raw(record)
         if problems or node is None:
-            return BadRow(record.line, record.end_line, raw, tuple(problems), name or None, submitter_id or None)
+            named = None if is_blank(submitter_id) else submitter_id
+            return BadRow(record.line, record.end_line, raw, tuple(problems), name or None, named)
         if record.line == self._last_line:
             self._last_blanks(record, values)
         return Row(record.line, record.end_line, node.name, submitter_id, raw, self._form, cells)

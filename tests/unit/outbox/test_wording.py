@@ -266,6 +266,16 @@ def test_a_long_list_is_shortened_and_kept_whole_beside() -> None:
     assert len(reason.message) < 200
 
 
+@pytest.mark.parametrize(("value", "near"), [("1", "01"), ("1.0", "01"), ("01 ", "01"), ("11.0", "11"), ("2", "02")])
+def test_of_numbers_in_a_list_the_equal_one_is_nearest(value: str, near: str) -> None:
+    """Spreadsheets take the zero from 01."""
+    allowed = [f"{number:02}" for number in range(1, 12)]
+    reason = told(
+        Reason("ERROR", f"{value!r} is not one of {[*allowed, None]}", "sample_type"), DICTIONARY.nodes["sample"]
+    )
+    assert f"the nearest is {near}." in reason.message
+
+
 @pytest.mark.parametrize("said", ["Something that nobody foresaw.", "", "'x' is not one of", "is not of type"])
 def test_what_nobody_foresaw_is_passed_on(said: str) -> None:
     reason = told(Reason("ERROR", said, "sex"), DICTIONARY.nodes["sample"])

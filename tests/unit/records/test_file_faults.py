@@ -28,6 +28,14 @@ def test_a_name_that_promises_nothing(name: str) -> None:
     assert only(HEAD + ROW, name)[0] is ProblemKind.UNKNOWN_FORMAT
 
 
+@pytest.mark.parametrize("name", ["drop.xlsx", "Drop.XLS", "drop.ods"])
+def test_a_workbook_is_not_to_be_renamed(name: str) -> None:
+    [problem] = file_problems(HEAD + ROW, name)
+    assert "workbook" in problem.message
+    assert "CSV UTF-8" in problem.remedy
+    assert "Let it end" not in problem.remedy
+
+
 @pytest.mark.parametrize("content", [b"", b"\n\n  \n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
 @pytest.mark.parametrize("name", ["drop.tsv", "drop.csv", "drop.json"])
 def test_empty(content: bytes, name: str) -> None:

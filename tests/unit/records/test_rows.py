@@ -211,6 +211,18 @@ class TestMends:
         assert mends_of(table) == [(MendKind.BLANK_ROW, 3, 3)]
         assert table.record_count == 2
 
+    def test_the_row_below_the_header_of_the_commons_own_template(self) -> None:
+        table = opened(HEAD + "case\t\t\t\t\n" + GOOD + "case\t\t \t\t\n")
+        assert mends_of(table) == [(MendKind.TEMPLATE_ROW, 2, 2)]
+        assert [row.submitter_id for row in table] == ["C-0"]
+        assert file_problems(HEAD + "case\t\t\t\t\n", "drop.tsv")[0].kind is ProblemKind.HEADER_ONLY
+        rejects = "_line\t_errors\t" + HEAD + "2\tThe submitter_id is blank.\tcase\t\t\t\t\n7\tx\t" + GOOD
+        assert [row.submitter_id for row in opened(rejects)] == ["C-0"]
+
+    @pytest.mark.parametrize("row", ["case\n", "case\t\t\n", "nonsense\t\t\t\t\n", "case\t\t\t\tx\n"])
+    def test_a_row_that_is_cut_or_says_more_is_none_of_these(self, row: str) -> None:
+        assert ProblemKind.MISSING_SUBMITTER_ID in [problem.kind for problem in refused(row).problems]
+
     def test_blank_cells_beyond_the_header(self) -> None:
         assert mends_of(opened(HEAD + "case\tC-1\tE\ta\tb\t\t \n" + LAST)) == [(MendKind.EXTRA_BLANK_CELLS, 2, 1)]
 
@@ -310,3 +322,10 @@ def test_iterating_again_gives_the_same() -> None:
 def test_unclosed_looking_quotes_inside_a_cell_are_plain_text() -> None:
     (row,) = rows_of(HEAD + "case\tC-1\tE\t5\" pipe\tit's\n")
     assert row.cells["disease_type"] == '5" pipe'
+
+
+def test_the_word_null_is_no_id_and_nobodys_twin() -> None:
+    rows = list(opened(HEAD + "case\tnull\tEXP-1\ta\tb\n" + "case\tNULL\tEXP-1\tc\td\n"))
+    assert isinstance(rows[0], BadRow)
+    assert [problem.kind for problem in rows[0].problems] == [ProblemKind.MISSING_SUBMITTER_ID]
+    assert isinstance(rows[1], Row)
