@@ -233,7 +233,9 @@ class Lane:
 
     def _take_up(self, drop: Drop) -> None:
         folder = (self._rooms.state / drop.snapshot).parent
-        work = Work(drop, folder, Journal(folder))
+        clock = self._rooms.clock
+        age = max(0.0, (clock.now() - drop.arrived_at).total_seconds())
+        work = Work(drop, folder, Journal(folder), arrived=clock.monotonic() - age)
         chunks = work.journal.chunks() if work.journal.exists() else []
         work.requests = max((chunk.number for chunk in chunks), default=0)
         work.whole = self._rooms.settings.outbox.on_invalid is OnInvalid.REJECT

@@ -8,17 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction, Unauthorised
-from gen3sync.ledger.rows import RequestState
+from gen3sync.ledger.rows import Request, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
-from gen3sync.outbox.lost import LOST, Fate, LostRequest, fate, sent_name
+from gen3sync.outbox.lost import LOST, Fate, LostRequest, done_unseen, fate, sent_name
 from gen3sync.outbox.missing import ADVICE, SAID, WAITING, in_doubt
-from gen3sync.outbox.model import IndexedRow, Reason, RowState
+from gen3sync.outbox.model import Action, IndexedRow, Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.work import Work
@@ -26,7 +27,7 @@ from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _SELDOM = 3600.0
-_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.LANDED}
+_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}
 
 
 @dataclass
@@ -43,11 +44,11 @@ class Waits:
         """Whether the project is parked and not due to be looked at; looks again at parked drops."""
         lane, now = self.lane, self.lane.rooms.clock.now()
         if lane.parked is not None and lane.parked.next_look_at is not None:
-            if now < lane.parked.next_look_at:
+            if not _due(lane.parked.next_look_at, now):
                 return True
             lane.look_at_project()
         for work in lane.works.values():
-            if work.parked and work.drop.next_attempt_at is not None and work.drop.next_attempt_at <= now:
+            if work.parked and work.drop.next_attempt_at is not None and _due(work.drop.next_attempt_at, now):
                 lane.unpark(work, asked=False)
         return False
 
@@ -70,8 +71,7 @@ class Waits:
         for work in waiting:
             if work.parked:
                 continue
-            age = (lane.rooms.clock.now() - work.drop.arrived_at).total_seconds()
-            if age >= lane.rooms.settings.outbox.link_grace:
+            if now - work.arrived >= lane.rooms.settings.outbox.link_grace:
                 moved = self._give_up(work) or moved
             elif work.tried and self._give_up_orphans(work):
                 moved = True
@@ -170,6 +170,7 @@ class Waits:
         # for its turn in the queue.
         snapshot = lane.rooms.ledger.drops.get(request.drop_id).snapshot
         journal = work.journal if work is not None else Journal((lane.rooms.state / snapshot).parent)
+        acted = self._unseen(request, journal, entry) if known is Fate.LANDED and entry else {}
         for chunk in journal.chunks():
             if chunk.document_name == sent_name(request.document_name):
                 journal.answered(
@@ -180,13 +181,17 @@ class Waits:
                         transaction_state=entry.state.value if entry else None,
                         state=f"answer lost, {known.value}",
                         sent_as=next(iter(entry.document_names), "") if entry else chunk.sent_as,
-                    )
+                    ),
+                    acted=acted,
                 )
         lane.rooms.ledger.requests.finish(request.id, RequestState.SETTLED, entry.id if entry else None)
         lane.lost.settled(one)
         lane.rooms.ids.free(lane.project, request.keys)
         lane.planner.locked = lane.lost.keys()
         if work is not None:
+            for action, lines in acted.items():
+                rows = [row for row in lane.index.rows(work.id, RowState.LOST) if row.line in lines]
+                lane.index.move(rows, RowState.LOST, sent=action.value)
             # Rows of several lost requests cannot be told apart here; those still locked go behind again.
             lane.index.again(work.id, RowState.LOST)
         _log.info(
@@ -194,3 +199,16 @@ class Waits:
             known.value,
             extra={"drop": request.drop_id, "project": str(lane.project), "chunk": request.chunk},
         )
+
+    def _unseen(self, request: Request, journal: Journal, entry: Transaction) -> dict[Action, list[int]]:
+        """What a request did to records that could not be seen when it was sent: its answer was lost, but the commons'
+        log keeps that. Where it does not, nobody will ever know."""
+        unseen = journal.unseen(sent_name(request.document_name))
+        told = self.lane.lookup.wrote(entry.id) if unseen else None
+        return done_unseen(request, unseen, told) if isinstance(told, tuple) else {}
+
+
+def _due(look_at: datetime, now: datetime) -> bool:
+    """Whether it is time for a look that was to be at `look_at`. Nothing is put off for longer than `LOOK_AGAIN`: where
+    it seems to be, the clock was set back."""
+    return not now < look_at <= now + timedelta(seconds=LOOK_AGAIN)

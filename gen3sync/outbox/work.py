@@ -57,6 +57,9 @@ class Work:
     drop: Drop
     folder: Path
     journal: Journal
+    arrived: float = 0.0
+    """Monotonic: when it arrived, as the clock told at the time when it was taken up. Clocks that are set later, also
+    by years, make no drop older or younger."""
     stage: Stage = Stage.READ
     brake: Brake = Brake.FIRST
     reader: Iterator[Row | BadRow] | None = None

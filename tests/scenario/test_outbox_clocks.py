@@ -1,0 +1,98 @@
+"""Clocks that are set while files wait, and waits that last longer than parents are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen3sync.ledger import DropState, Verdict
+from gen3sync.sandbox import Point, Sandbox
+from tests.scenario.outbox_bench import table
+from tests.scenario.submission_faults.kit import Story, names, persons, subjects
+
+DAY = 86_400
+YEARS = 40 * 365 * DAY
+VISIT = "type submitter_id subjects.submitter_id visit_number"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+@pytest.fixture
+def story(tmp_path: Path, sandbox: Sandbox) -> Story:
+    return Story(tmp_path, sandbox)
+
+
+def test_a_clock_that_is_set_right_after_a_start_ends_no_wait_for_parents(story: Story) -> None:
+    """A machine without a battery for its clock: it starts in the year 1986, and is set when the network is up."""
+    story.time.jump(-YEARS)
+    story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
+    with story.running() as days:
+        days.until(lambda: "waits for subject P0" in "".join(d.reason for d in days.ledger.drops.open()), "the wait")
+        story.time.jump(YEARS)
+        days.passes(600)
+        days.arrived()
+        story.drop("subject.tsv", subjects(*persons(1)))
+        assert {drop.verdict for drop in days.ended(2)} == {Verdict.LANDED}
+    story.whole("P0")
+
+
+def test_a_parent_that_never_comes_is_not_waited_for_for_ever_by_a_clock_that_is_set_back(story: Story) -> None:
+    story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
+    with story.running() as days:
+        days.until(lambda: "waits for subject P0" in "".join(d.reason for d in days.ledger.drops.open()), "the wait")
+        story.time.jump(-YEARS)
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.REJECTED
+
+
+def test_a_clock_that_is_set_back_keeps_no_project_parked(story: Story) -> None:
+    """It is looked at every few minutes all the same."""
+    story.sandbox.set_project("DEV-test", state="closed")
+    story.drop("subject.tsv", subjects(*persons(2)))
+    with story.running() as days:
+        days.parked_project()
+        story.time.jump(-YEARS)
+        story.sandbox.set_project("DEV-test", state="open")
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.LANDED
+    story.whole(*names(2))
+
+
+def test_a_clock_that_is_set_back_keeps_no_drop_parked(story: Story) -> None:
+    with story.running() as days:
+        story.sandbox.faults.answer(404, times=1, method="PUT", path="/DEV/test$")
+        story.drop("subject.tsv", subjects(*persons(2)))
+        assert days.parked().state is DropState.PARKED
+        story.time.jump(-YEARS)
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.LANDED
+    story.whole(*names(2))
+
+
+def test_children_of_rows_that_passed_are_not_given_up_while_the_project_is_closed(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """For longer than children wait for parents: theirs stand in the same file and have passed their dry run."""
+    story = Story(tmp_path, sandbox, options='on_invalid = "reject"\nchunk_rows = 4\nparallel = 1')
+    columns = "type submitter_id studies.submitter_id subjects.submitter_id visit_number"
+    rows = [*(f"subject P{i} S1 . ." for i in range(8)), "visit V0 . P0 1"]
+    with sandbox.faults.hold(Point.BEFORE_COMMIT, method="PUT", path="_dry_run$") as hold, story.running() as days:
+        story.drop("mixed.tsv", table(columns, *rows))
+        days.until(lambda: hold.fault.waiting, "the first dry run", pace=0.2)
+        sandbox.set_project("DEV-test", state="closed")
+        hold.release()
+        days.parked_project()
+        looks = days.ledger.projects.all()[0].attempts
+        days.passes(2 * DAY)
+        days.until(lambda: days.ledger.projects.all()[0].attempts > looks + 1, "two more looks")
+        sandbox.set_project("DEV-test", state="open")
+        [drop] = days.ended()
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 9)
+    story.whole(*names(8))
