@@ -126,7 +126,9 @@ def _drop_words(drop: DropStatus, now: datetime, waits_for: str = "") -> str:
 def _counts(ended: EndedStatus) -> str:
     counts = ended.counts
     return ", ".join(
-        f"{counts[key]:,} {key}" for key in ("created", "updated", "unchanged", "rejected") if counts.get(key)
+        f"{counts[key]:,} {key}"
+        for key in ("created", "updated", "written", "unchanged", "rejected")
+        if counts.get(key)
     )
 
 

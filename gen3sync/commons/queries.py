@@ -15,7 +15,7 @@ from gen3sync.commons.asking import GUARD, Asks, Nothing, checked, guarded, odd,
 from gen3sync.commons.replies import GraphqlData, Known
 from gen3sync.commons.signatures import count, signature, signature_and_written
 from gen3sync.commons.transactions import find_transaction, last_transaction_id, transaction, transactions
-from gen3sync.commons.writers import wrote_since
+from gen3sync.commons.writers import wrote, wrote_since
 from gen3sync.names import Project
 from gen3sync.pglower import pg_lower
 
@@ -39,6 +39,7 @@ __all__ = [
     "transaction",
     "transactions",
     "written_since",
+    "wrote",
     "wrote_since",
 ]
 

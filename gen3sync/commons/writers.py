@@ -58,6 +58,12 @@ def wrote_since(
     return found
 
 
+def wrote(client: Asks, project: Project, id: int) -> tuple[journal.Touch, ...] | Nothing | None:
+    """What a transaction that SUCCEEDED did to which records; None where its document does not tell all of it."""
+    told = _told(client, project, [id])
+    return told.get(id) if isinstance(told, dict) else told
+
+
 def _told(client: Asks, project: Project, ids: Iterable[int]) -> dict[int, tuple[journal.Touch, ...] | None] | Nothing:
     parts = journal.asked(ids)
     if not parts:

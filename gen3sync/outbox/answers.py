@@ -21,7 +21,7 @@ from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.missing import keys_of, missed, waiting_detail
 from gen3sync.outbox.model import Action, Reason, RowState, rows_said
 from gen3sync.outbox.outcome import FILES_REFUSED, Step
-from gen3sync.outbox.proofs import halve, passed
+from gen3sync.outbox.proofs import existed, halve, passed
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.send import Answer
 from gen3sync.outbox.side import side_by_side
@@ -162,7 +162,7 @@ class Consequences:
 
     def _landed(self, work: Work, answer: Answer) -> None:
         acted = answer.outcome.acted
-        work.existed += sum(action is Action.UPDATE for action in acted.values())
+        work.existed += len(existed(answer))
         for wanted in (None, Action.CREATE, Action.UPDATE):
             if some := [row for row in answer.parcel.rows if acted.get(row.id) is wanted]:
                 changes = {} if wanted is None else {"sent": wanted.value}

@@ -19,7 +19,7 @@ from gen3sync.outbox.journal import ChunkRecord, SentRow
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.lost import ledger_name
 from gen3sync.outbox.meanings import Meanings
-from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
+from gen3sync.outbox.model import IndexedRow, Json, RowState
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Parcel, Put
 from gen3sync.outbox.side import side_by_side
@@ -183,10 +183,7 @@ class Dispatcher:
         return replace(chunk, submitter=self.rooms.submitter)
 
     def _write_down(self, parts: list[Part], chunks: list[ChunkRecord]) -> list[int]:
-        sent = [
-            [SentRow(row.line, row.action or Action.UPDATE, row.detail.get("before")) for row in part.rows]
-            for part in parts
-        ]
+        sent = [[SentRow(row.line, row.sent_as, row.detail.get("before")) for row in part.rows] for part in parts]
         side_by_side(
             partial(part.work.journal.sending, chunk, some)
             for part, chunk, some in zip(parts, chunks, sent, strict=True)

@@ -10,6 +10,7 @@ A line torn by a crash is the last one and says nothing that was acted upon: wha
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,16 @@ class SentRow:
     line: int
     action: Action
     before: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenRow:
+    """A row whose record could not be seen when it was sent: its line, its place in the request, and whether no request
+    went before that may have stored it."""
+
+    line: int
+    place: int
+    first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +131,9 @@ class Journal:
     def sent(self) -> Iterator[SentRow]:
         """All rows sent so far, oldest sending first (a row may come twice), but for requests that certainly stored
         nothing."""
-        nothing = {chunk.document_name for chunk in self.chunks() if chunk.state in NOT_STORED}
-        for entry in self._read():
-            if entry["k"] == "send" and entry["document_name"] not in nothing:
-                for line, action, before in entry["sent"]:
-                    yield SentRow(line, Action(action), before)
+        for entry in self._sendings():
+            for line, action, before in entry["sent"]:
+                yield SentRow(line, Action(action), before)
 
     def newest_sendings(self) -> dict[int, ChunkRecord]:
         """By line: the request that carried the row last."""
@@ -133,20 +142,44 @@ class Journal:
         return {line: chunks[entry["document_name"]] for entry in sendings for line, _, _ in entry["sent"]}
 
     def corrections(self) -> Iterator[tuple[Action, list[int]]]:
-        """What the commons did with rows, where it was something else than was planned: the action and the lines."""
-        return ((Action(note["action"]), note["lines"]) for note in self.notes("acted"))
+        """What the commons did with rows, where it was something else than was planned: the action and the lines. Not
+        of requests that stored nothing after all."""
+        nothing, name = self._nothing_stored(), ""
+        for entry in self._read():
+            if entry["k"] == "end":
+                name = entry["document_name"]
+            elif entry["k"] == "acted" and name not in nothing:
+                yield Action(entry["action"]), entry["lines"]
+
+    def unseen(self, document_name: str) -> list[UnseenRow]:
+        """Rows that a request carried unseen: nobody knew whether it would create or update their records."""
+        carried: Json = next(
+            (entry["sent"] for entry in self._sendings() if entry["document_name"] == document_name), []
+        )
+        places = {line: place for place, (line, action, _) in enumerate(carried) if action == Action.WRITE}
+        before = set[int]()
+        if places:
+            earlier = itertools.takewhile(lambda entry: entry["document_name"] != document_name, self._sendings())
+            before.update(line for entry in earlier for line, _, _ in entry["sent"] if line in places)
+        return [UnseenRow(line, place, line not in before) for line, place in places.items()]
 
     def refusals(self) -> Iterator[Refusal]:
         """All rows refused so far, oldest first (a row may come twice): without reasons, those that were sent again
         and stored since."""
-        nothing = {chunk.document_name for chunk in self.chunks() if chunk.state in NOT_STORED}
-        any_refused = False
+        nothing, any_refused = self._nothing_stored(), False
         for entry in self._read():
             if entry["k"] == "refused":
                 any_refused = True
                 yield from ((line, tuple(_reason(*words) for words in why)) for line, why in entry["rows"])
             elif any_refused and entry["k"] == "send" and entry["document_name"] not in nothing:
                 yield from ((line, ()) for line, _, _ in entry["sent"])
+
+    def _nothing_stored(self) -> set[str]:
+        return {chunk.document_name for chunk in self.chunks() if chunk.state in NOT_STORED}
+
+    def _sendings(self) -> Iterator[dict[str, Json]]:
+        nothing = self._nothing_stored()
+        return (entry for entry in self._read() if entry["k"] == "send" and entry["document_name"] not in nothing)
 
     def notes(self, kind: str) -> Iterator[dict[str, Json]]:
         return (entry for entry in self._read() if entry["k"] == kind)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from gen3sync.clock import Clock
 from gen3sync.commons import queries
 from gen3sync.commons.client import CommonsClient
+from gen3sync.commons.journal import Touch
 from gen3sync.commons.replies import Broken, Busy, Failure, Forbidden, Refused, Transaction, Unauthorised
 from gen3sync.names import Project
 from gen3sync.outbox.fresh import Fresh, StaleAnswer
@@ -24,7 +25,7 @@ from gen3sync.outbox.namedids import owned
 from gen3sync.outbox.plan import PlanRow
 from gen3sync.outbox.sight import Nothing, Sight, Sights
 from gen3sync.outbox.spellings import Spellings
-from gen3sync.outbox.stock import Record, Stock, key_of, together
+from gen3sync.outbox.stock import Record, Stock, key_of, of_ids, together
 from gen3sync.outbox.wholenode import whole
 from gen3sync.pglower import pg_lower
 from gen3sync.records.dictionary import NodeType
@@ -120,9 +121,9 @@ class Lookup:
             self._spellings.clear()  # nobody asks for more of these
         return found
 
-    def landed(self, transaction: int) -> None:
-        """A request of ours has stored something: GraphQL is not believed before it shows that."""
-        self._asks.landed(transaction)
+    def landed(self, transaction: int, ago: float = 0.0) -> None:
+        """A request of ours stored something, seconds ago: GraphQL is not believed before it shows that."""
+        self._asks.landed(transaction, ago)
 
     def grew(self, node: str, keys: Collection[str]) -> None:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""
@@ -158,7 +159,7 @@ class Lookup:
     def read_back(self, node: str, ids: Sequence[str]) -> dict[str, Record] | Nothing:
         """As `by_id`, from a fresh export of the whole node where that costs the commons less."""
         if ids and self._worth_all(node, len(ids)):
-            found = whole(self._client, self._project, node, partial(_of_ids, frozenset(ids)))
+            found = whole(self._client, self._project, node, partial(of_ids, frozenset(ids)))
             if isinstance(found, dict):
                 return found
         return self.by_id(ids)
@@ -216,6 +217,9 @@ class Lookup:
 
     def find(self, document_name: str, since: int | None) -> Transaction | Nothing | None:
         return queries.find_transaction(self._asks, self._project, document_name, since)
+
+    def wrote(self, id: int) -> tuple[Touch, ...] | Nothing | None:
+        return queries.wrote(self._asks, self._project, id)
 
     def wrote_since(
         self, since: int, node: str, wanted: Mapping[str, str | None], own: str
@@ -288,11 +292,6 @@ class Lookup:
         # The first on this thread: readers may be busy with a question that was put beside this one.
         others = [self.later(partial(ask, part)) for part in parts[1:]]
         return [*(ask(part) for part in parts[:1]), *(other.result() for other in others)]
-
-
-def _of_ids(ids: Collection[str], pieces: Iterable[Record]) -> dict[str, Record]:
-    found = [piece for piece in pieces if piece.get("id") in ids]
-    return together(found, {key_of(piece): str(piece.get("submitter_id")) for piece in found})
 
 
 def may_pass(failure: Refused | Failure) -> bool:

@@ -7,14 +7,19 @@ are planned again, and what differs is sent. Also what a crash left in flight.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
 from gen3sync.clock import Clock
+from gen3sync.commons.journal import Touch
 from gen3sync.commons.replies import Transaction, TransactionState
 from gen3sync.ledger.rows import Request
 from gen3sync.outbox.backoff import delay
+from gen3sync.outbox.journal import UnseenRow
+from gen3sync.outbox.model import Action
+from gen3sync.pglower import pg_lower
 
 _SHARED = "+"
 FIRST_LOOK = 0.5
@@ -75,6 +80,19 @@ def fate(entry: Transaction | None, age: timedelta, horizon: float) -> Fate:
             case TransactionState.PENDING:
                 pass
     return Fate.EXPIRED if age.total_seconds() >= horizon else Fate.UNKNOWN
+
+
+def done_unseen(request: Request, unseen: Sequence[UnseenRow], told: Sequence[Touch]) -> dict[Action, list[int]]:
+    """By what was done: lines of a request's rows that were sent unseen. `told` is what the commons' log keeps of the
+    answer. A record that it says was updated may have been created by an earlier request of ours."""
+    records = [lock for lock in request.keys if not lock.startswith("id ")]  # in the order of its rows
+    did = {f"{touch.node} {pg_lower(touch.submitter_id or '')}": touch.action for touch in told}
+    found: dict[Action, list[int]] = {}
+    for row in unseen:
+        said = did.get(records[row.place])
+        if said == Action.CREATE or (said == Action.UPDATE and row.first):
+            found.setdefault(Action(said), []).append(row.line)
+    return found
 
 
 @dataclass

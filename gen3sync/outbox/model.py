@@ -24,6 +24,7 @@ class Action(StrEnum):
     ERASE = "erase"  # an update that would erase stored values, which the guard holds back
     WAIT = "wait"  # a parent is neither stored nor landing now
     REJECT = "reject"
+    WRITE = "write"  # never planned: sent unseen, and nobody knows yet whether that created or updated a record
 
 
 class RowState(IntEnum):
@@ -148,6 +149,12 @@ class IndexedRow:
     detail: dict[str, Json] = field(default_factory=dict)
     named: str | None = None
     """The `id` that the row names."""
+
+    @property
+    def sent_as(self) -> Action:
+        """What it is sent for. An update of what could not be seen may as well create it."""
+        planned = self.action or Action.UPDATE
+        return Action.WRITE if planned is Action.UPDATE and "before" not in self.detail else planned
 
     @property
     def locks(self) -> tuple[str, ...]:

@@ -115,8 +115,12 @@ def _acted(rows: Sequence[IndexedRow], found: Mapping[int, Entity]) -> dict[int,
     done: dict[int, Action] = {}
     for row in rows:
         said = entity.action if (entity := found.get(row.id)) is not None else None
-        # A row sent before may have been created by that request, whatever this answer says.
-        if said in (Action.CREATE, Action.UPDATE) and said != row.action and row.sent is None and not row.tries:
+        if said not in (Action.CREATE, Action.UPDATE):
+            continue
+        # A row sent before may have been created by that request if this one updated it; not if it created it.
+        first = row.sent is None and not row.tries
+        unseen = said == Action.CREATE and (row.sent or row.sent_as) is Action.WRITE
+        if (first and said != row.sent_as) or unseen:
             done[row.id] = Action(said)
     return done
 

@@ -78,7 +78,7 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
     as JSON where TSV cannot say a value. And what was changed, from the same notes: they outlive a restart."""
     changed = Changed()
     tables: dict[tuple[str, ...], _Undo] = {}
-    created = unseen = 0
+    created = unseen = unknown = 0
     linked: set[str] = set()
     with ExitStack() as stack:
         for row, before in index.sent_before(work.id):
@@ -86,7 +86,8 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
                 continue
             if not isinstance(before, dict):
                 created += row.sent is Action.CREATE
-                unseen += row.sent is not Action.CREATE
+                unknown += row.sent is Action.WRITE
+                unseen += row.sent not in (Action.CREATE, Action.WRITE)
                 continue
             linked.update(before.get(ADDED, ()))
             changed.saw(str(before.get("submitter_id", row.submitter_id)), row.submitter_id, before.get(ERASED, ()))
@@ -115,6 +116,12 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
     if unseen:
         were = "1 record was" if unseen == 1 else f"{unseen:,} records were"
         cannot.append(f"{were} there before, but the values could not be seen.")
+    if unknown:
+        of = "1 record" if unknown == 1 else f"{unknown:,} records"
+        cannot.append(
+            f"Of {of} nobody knows whether they were there before: nothing could be read when they were sent, and the "
+            "commons' answer was lost. A PUT cannot delete new ones, and the values of others could not be seen."
+        )
     if linked:
         cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
     if work.overwritten and tables:

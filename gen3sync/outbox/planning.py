@@ -243,11 +243,11 @@ class Planner:
                 if plan.problems:
                     detail[ADVICE] = plan.problems[0].message
                 return Noted(row, RowState.WAITING, plan.action, detail, None, parents)
-            case Action.CREATE | Action.UPDATE if self._kills(work, row):
+            case Action.CREATE | Action.UPDATE | Action.WRITE if self._kills(work, row):
                 said = f"The commons broke off {work.lost_alone[row.line].times} times when this row was sent alone."
                 reason = Reason("NO_ANSWER", said, None, "Ask the commons' operators why; drop the row again later.")
                 return Noted(row, RowState.REJECTED, plan.action, detail_of((reason,)))
-            case Action.CREATE | Action.UPDATE:
+            case Action.CREATE | Action.UPDATE | Action.WRITE:
                 if record is not None:
                     columns = work.columns(row.shape)
                     detail["before"] = values_before(record, node_type, columns, row, plan, work.undo_tables)

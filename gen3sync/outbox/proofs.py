@@ -18,7 +18,7 @@ from gen3sync.outbox.earlier import note_done
 from gen3sync.outbox.journal import DISPROVED, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lookup import Lookup, may_pass
-from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState, rows_said
+from gen3sync.outbox.model import Action, IndexedRow, Json, Reason, RowState, rows_said
 from gen3sync.outbox.overwritten import own
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, disproved, prove
 from gen3sync.outbox.readback import read_back
@@ -129,6 +129,7 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
 
 def _nothing_stored(lane: LaneState, work: Work, answer: Answer) -> None:
     """A request that said success is told as what it was, and its rows are as if they had not been sent by it."""
+    work.existed -= len(existed(answer))
     name = answer.parcel.chunk.document_name
     for chunk in work.journal.chunks():
         if chunk.document_name == name:
@@ -159,6 +160,13 @@ def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence
             lane.index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
             refused.append((row.line, (reason,)))
         work.journal.refused(refused)
+
+
+def existed(answer: Answer) -> list[IndexedRow]:
+    """Rows of a request that were planned as new, and of which the commons says that they updated a record."""
+    acted = answer.outcome.acted
+    rows = answer.parcel.rows
+    return [row for row in rows if row.action is Action.CREATE and acted.get(row.id) is Action.UPDATE]
 
 
 MOST_UNREAD = 5

@@ -188,9 +188,12 @@ def _refused(work: Work) -> Iterator[tuple[int, Json]]:
 
 
 def _sent(work: Work) -> Iterator[tuple[int, str, str | None]]:
+    unseen = set[int]()
     for row in work.journal.sent():
+        if row.action is Action.WRITE:
+            unseen.add(row.line)
         yield row.line, row.action.value, None if row.before is None else json.dumps(row.before, ensure_ascii=False)
     work.existed = 0
     for action, lines in work.journal.corrections():
-        work.existed += len(lines) if action is Action.UPDATE else 0
+        work.existed += len(set(lines) - unseen) if action is Action.UPDATE else 0
         yield from ((line, action.value, "") for line in lines)

@@ -38,13 +38,21 @@ def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
     return {word: found[word] for word in _WORDS if found[word] or word in ALWAYS}
 
 
-_WORDS = ("read", "created", "updated", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
+_WORDS = ("read", "created", "updated", "written", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
+
+
+_SENT = ("created", "updated", "written")
+"""Words for rows that were sent and landed; `written` are those of which nobody knows which of the others they are."""
+
+
+def _sent(counts: dict[str, int]) -> int:
+    return sum(counts.get(word, 0) for word in _SENT)
 
 
 def _word(state: RowState, action: Action | None) -> str:
     match state:
         case RowState.DONE | RowState.ACCEPTED:
-            return "created" if action is Action.CREATE else "updated"
+            return {Action.CREATE: "created", Action.WRITE: "written"}.get(action or Action.UPDATE, "updated")
         case RowState.UNCHANGED:
             return "unchanged"
         case RowState.REJECTED:
@@ -61,7 +69,7 @@ def verdict_of(work: Work, counts: dict[str, int], accepted: int) -> Verdict:
     """How the drop ended."""
     if work.faults:
         return Verdict.REJECTED
-    held = counts["created"] + counts["updated"] + counts["unchanged"]
+    held = _sent(counts) + counts["unchanged"]
     if counts.get("withdrawn") or (work.withdrawn and not counts["read"]):
         return Verdict.WITHDRAWN
     if counts.get("superseded"):
@@ -132,16 +140,15 @@ def _chunk(work: Work, chunk: ChunkRecord) -> dict[str, Any]:
 
 def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: int) -> dict[str, Any]:
     """How what landed was proven; the weakest proof of any row counts."""
+    held = _sent(counts) + counts["unchanged"]
     weakest = next((proof for proof in reversed(Proof) if work.proofs[proof]), None)
     if weakest is None:
-        proven = counts["created"] + counts["updated"] + counts["unchanged"]
-        weakest = (Proof.FULL if work.compared else Proof.VALUES) if proven else None
+        weakest = (Proof.FULL if work.compared else Proof.VALUES) if held else None
     if weakest is Proof.FULL and only_compared(work):
         weakest = Proof.VALUES
     if weakest in (Proof.NONE, Proof.TRANSACTION) and not accepted:
         weakest = Proof.VALUES
     values = index.values(work.id)
-    held = counts["created"] + counts["updated"] + counts["unchanged"]
     return {
         "method": weakest.value if weakest else "nothing to prove",
         "verified": accepted == 0 and not work.faults,
@@ -151,7 +158,7 @@ def verification(work: Work, index: RowIndex, counts: dict[str, int], accepted: 
         "rows_accepted_unverified": accepted,
         "overwritten_since": work.overwritten,
         "urls_sent_not_proven": work.urls,
-        "why_not": _why_not(work, weakest, accepted, counts["created"] + counts["updated"]),
+        "why_not": _why_not(work, weakest, accepted, _sent(counts)),
     }
 
 
@@ -181,7 +188,7 @@ def reason_of(
     """A sentence or two for people."""
     if work.faults:
         return printable(" ".join(str(fault) for fault in work.faults[:_FAULTS]), 2000)
-    sent = counts["created"] + counts["updated"]
+    sent = _sent(counts)
     if verdict is Verdict.WITHDRAWN:
         return _withdrawn(work, counts)
     if not sent and not counts["rejected"] and verdict is Verdict.LANDED:
@@ -209,16 +216,16 @@ def untried(work: Work) -> list[str]:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    words = ("created", "updated", "unchanged", "rejected", "superseded", "withdrawn")
+    words = ("created", "updated", "written", "unchanged", "rejected", "superseded", "withdrawn")
     return ", ".join(f"{counts[word]:,} {word}" for word in words if counts.get(word))
 
 
 def _withdrawn(work: Work, counts: dict[str, int]) -> str:
-    done = [f"{counts[word]:,} {word}" for word in ("created", "updated") if counts.get(word)]
+    done = [f"{counts[word]:,} {word}" for word in _SENT if counts.get(word)]
     if not done:
         # What was sent and refused is no news of the commons, but it was sent.
         return f"{work.withdrawn} Nothing of it was {'stored' if work.requests else 'sent'}."
-    stays = " New records stay: a PUT cannot delete them." if counts.get("created") else ""
+    stays = " New records stay: a PUT cannot delete them." if counts.get("created") or counts.get("written") else ""
     undo = " The undo file writes back what was updated." if counts.get("updated") else ""
     return f"{work.withdrawn} Before that: {', '.join(done)}.{stays}{undo}"
 

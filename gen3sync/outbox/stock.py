@@ -87,3 +87,9 @@ def together(pieces: Iterable[Record], wanted: Mapping[str, str]) -> dict[str, R
         if key in wanted and (key not in found or record.get("submitter_id") == wanted[key]):
             found[key] = record
     return found
+
+
+def of_ids(ids: Collection[str], pieces: Iterable[Record]) -> dict[str, Record]:
+    """Whole records by key: those of `ids`."""
+    found = [piece for piece in pieces if piece.get("id") in ids]
+    return together(found, {key_of(piece): str(piece.get("submitter_id")) for piece in found})

@@ -102,7 +102,7 @@ class Truth:
         for path, paper in self.receipts():
             rows = rows_of(self._text(path))
             counts = paper["rows"]
-            others = ("created", "updated", "unchanged", "rejected", "superseded", "waiting")
+            others = ("created", "updated", "written", "unchanged", "rejected", "superseded", "waiting")
             assert counts["read"] == len(rows) == sum(counts.get(word, 0) for word in others), (path, counts)
             if paper["verdict"] not in GREEN:
                 continue

@@ -13,7 +13,7 @@ from tests.scenario.outbox_machine.sheets import NODES, Row, read
 from tests.scenario.outbox_machine.town import Town
 from tests.scenario.outbox_machine.witness import Key, Write
 
-COUNTED = ("created", "updated", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
+COUNTED = ("created", "updated", "written", "unchanged", "rejected", "superseded", "withdrawn", "waiting")
 _NOTHING = ("refused", "not sent", "answer lost, not stored", "success said, not stored")
 _STORED = ("landed", "answer lost, landed")
 
@@ -100,7 +100,7 @@ def _counts(town: Town, one: Ended) -> None:
     for row in one.held:
         writes = one.written.get(one.key(row))
         found["unchanged" if not writes else "updated" if writes[0].before else "created"] += 1
-    said = {word: one.paper["rows"][word] for word in ("created", "updated", "unchanged")}
+    said = {word: one.paper["rows"].get(word, 0) for word in ("created", "updated", "written", "unchanged")}
     clear = "read" not in town.struck and not any(_meddled(town, one, row) for row in one.sheet.rows)
     assert not clear or said == {word: found[word] for word in said}, f"{one}: says {said}, did {dict(found)}"
     assert sum(said.values()) == sum(found.values()), str(one)

@@ -284,5 +284,67 @@ def test_no_read_permission_and_a_lost_answer(single: Story) -> None:
     single.drop("subject.tsv", subjects(*persons(4)))
     [drop] = single.goes()
     assert drop.verdict is Verdict.UNVERIFIED
-    assert [chunk["state"] for chunk in single.says("subject.tsv")["chunks"]] == ["answer lost, expired", "landed"]
+    receipt = single.says("subject.tsv")
+    assert [chunk["state"] for chunk in receipt["chunks"]] == ["answer lost, expired", "landed"]
+    # The second request updated them; whether the first had created them, nobody could see.
+    assert (receipt["rows"]["created"], receipt["rows"]["updated"], receipt["rows"]["written"]) == (0, 0, 4)
+    assert receipt["reason"].startswith("accepted, unverified: 4 written.")
+    [cannot] = receipt["undo"]["cannot"]
+    assert cannot.startswith("Of 4 records nobody knows whether they were there before")
     single.whole(*names(4), writes=2)
+
+
+def test_no_read_permission_and_a_lost_answer_to_a_request_that_did_nothing(single: Story) -> None:
+    """What the next request created was not there before."""
+    single.sandbox.deny("DEV-test", "read")
+    single.sandbox.faults.kill(Point.STARTED, **PUT)
+    single.drop("subject.tsv", subjects(*persons(4)))
+    [drop] = single.goes()
+    assert (drop.verdict, drop.counts["created"], drop.counts.get("written", 0)) == (Verdict.UNVERIFIED, 4, 0)
+    assert single.says("subject.tsv")["undo"]["cannot"] == ["4 new records stay: a PUT cannot delete."]
+    single.whole(*names(4))
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one life", "restart"])
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+def test_the_right_to_read_comes_back_after_a_lost_answer(single: Story, told: bool, restart: bool) -> None:
+    """Whether unseen records were created or updated is what the answer says; the commons' log keeps it, mostly."""
+    sandbox = single.sandbox
+    sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}}])
+    sandbox.deny("DEV-test", "read")
+    sandbox.faults.lose(Point.AFTER_LOG, **PUT)
+    single.drop("subject.tsv", subjects(*persons(4)))
+    with single.running() as days:
+        days.hears("not known whether", pace=0.2)
+        if not restart:
+            can_read_again(single, told)
+            days.outbox.retry(Project("DEV", "test"))
+            days.ended(pace=0.2)
+    if restart:
+        can_read_again(single, told)
+        with single.running() as days:
+            days.ended(pace=0.2)
+    receipt = single.says("subject.tsv")
+    assert (receipt["verdict"], receipt["verification"]["rows_proven"]) == ("landed", 4)
+    assert [chunk["state"] for chunk in receipt["chunks"]] == ["answer lost, landed"]
+    rows = {word: number for word, number in receipt["rows"].items() if number and word != "read"}
+    if told:
+        assert rows == {"created": 3, "updated": 1}
+        assert receipt["undo"]["cannot"] == [
+            "3 new records stay: a PUT cannot delete.",
+            "1 record was there before, but the values could not be seen.",
+        ]
+    else:
+        assert rows == {"written": 4}
+        [cannot] = receipt["undo"]["cannot"]
+        assert cannot.startswith("Of 4 records nobody knows whether they were there before")
+    single.whole(*names(4), writes=2)
+
+
+def can_read_again(story: Story, told: bool) -> None:
+    """The right to read is back; unless `told`, the log has lost what was answered."""
+    if not told:
+        for entry in story.sandbox.transactions:
+            for document in entry.documents:
+                document.response = None
+    story.sandbox.allow("DEV-test")

@@ -10,7 +10,7 @@ import pytest
 
 from gen3sync.files import Fingerprint
 from gen3sync.outbox import snapshot
-from gen3sync.outbox.journal import ChunkRecord, Journal, SentRow
+from gen3sync.outbox.journal import DISPROVED, ChunkRecord, Journal, SentRow, UnseenRow
 from gen3sync.outbox.model import Action, Reason
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -51,6 +51,31 @@ def test_the_journal_tells_which_rows_are_refused_and_which_landed_since(tmp_pat
         (3, ["ERROR", "TWIN"]), (5, ["TWIN"]), (3, [])
     ]  # fmt: skip
     assert [c.state for c in Journal(tmp_path).chunks()] == ["refused", "landed"]
+
+
+def test_the_journal_tells_what_was_done_to_rows_but_not_by_a_request_that_did_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in (1, 2):
+        journal.sending(chunk(number), [SentRow(2 * number, Action.CREATE), SentRow(2 * number + 1, Action.CREATE)])
+        journal.answered(chunk(number, "landed"), acted={Action.UPDATE: [2 * number]})
+    journal.answered(chunk(1, DISPROVED))
+    again = Journal(tmp_path)
+    assert list(again.corrections()) == [(Action.UPDATE, [4])]
+    assert [row.line for row in again.sent()] == [4, 5]
+
+
+def test_the_journal_tells_which_rows_a_request_carried_unseen(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.sending(chunk(1), [SentRow(2, Action.WRITE), SentRow(3, Action.WRITE)])
+    journal.answered(chunk(1, "answer lost, expired"))
+    journal.sending(chunk(2), [SentRow(4, Action.WRITE)])
+    journal.answered(chunk(2, "refused"))
+    rows = [SentRow(5, Action.CREATE), SentRow(3, Action.WRITE), SentRow(4, Action.WRITE)]
+    journal.sending(chunk(3), rows)
+    again = Journal(tmp_path)
+    assert again.unseen("doc/1") == [UnseenRow(2, 0, True), UnseenRow(3, 1, True)]
+    assert again.unseen("doc/3") == [UnseenRow(3, 1, False), UnseenRow(4, 2, True)]
+    assert again.unseen("doc/2") == again.unseen("doc/4") == []
 
 
 def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(tmp_path: Path) -> None:

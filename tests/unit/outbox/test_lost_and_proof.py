@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gen3sync.commons.journal import Touch
 from gen3sync.commons.replies import Transaction, TransactionState
-from gen3sync.outbox.lost import Fate, fate
-from gen3sync.outbox.model import IndexedRow, RowState
+from gen3sync.ledger.rows import Request, RequestState
+from gen3sync.outbox.journal import UnseenRow
+from gen3sync.outbox.lost import Fate, done_unseen, fate
+from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.proof import Proof, Proven, Readback, Seen, disproved, prove
 
 
@@ -31,6 +34,17 @@ def entry(state: TransactionState, *, dry: bool = False) -> Transaction:
 )
 def test_fate(found: Transaction | None, seconds: float, known: Fate) -> None:
     assert fate(found, timedelta(seconds=seconds), 600.0) is known
+
+
+def test_what_a_lost_request_did_unseen() -> None:
+    """A record that was updated may have been created by an earlier request; one that was created was not there."""
+    keys = ("case a", "id 7b1b", "case b", "case c", "case d", "case e")
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    request = Request(1, 1, "doc", "DEV", "test", "case", 1, 5, keys, None, RequestState.LOST, None, now, None, None)
+    did = (("A", "create"), ("b", "update"), ("C", "create"), ("d", "update"))
+    told = [Touch("case", f"id of {name}", action, name) for name, action in did]
+    unseen = [UnseenRow(line, line, line < 2) for line in range(5)]
+    assert done_unseen(request, unseen, told) == {Action.CREATE: [0, 2], Action.UPDATE: [1]}
 
 
 ROW = IndexedRow(1, 1, 2, 2, "case", "a", "A", 0, None, RowState.LANDED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gen3sync.commons.replies import (
@@ -19,7 +21,7 @@ from gen3sync.commons.replies import (
     TooLarge,
     Unauthorised,
 )
-from gen3sync.outbox.model import IndexedRow, RowState
+from gen3sync.outbox.model import Action, IndexedRow, RowState
 from gen3sync.outbox.outcome import Step, judge
 
 
@@ -47,6 +49,35 @@ def test_landed_names_ids_and_rows_that_were_dropped_without_a_word() -> None:
     assert outcome.step is Step.PROVE
     assert outcome.ids == {1: "1", 2: "2"}
     assert outcome.dropped == {3}
+
+
+@pytest.mark.parametrize(
+    ("planned", "sent", "tries", "said", "acted"),
+    [
+        (Action.CREATE, None, 0, "create", None),
+        (Action.CREATE, None, 0, "update", Action.UPDATE),
+        (Action.CREATE, None, 1, "update", None),  # an earlier request may have created it
+        (Action.UPDATE, None, 0, "create", Action.CREATE),  # nobody could see whether it was there
+        (Action.UPDATE, None, 0, "update", Action.UPDATE),
+        (Action.UPDATE, None, 0, None, None),
+        (Action.UPDATE, Action.WRITE, 0, "create", Action.CREATE),
+        (Action.UPDATE, Action.WRITE, 0, "update", None),
+        (Action.UPDATE, Action.CREATE, 0, "create", None),
+    ],
+)
+def test_the_answer_tells_what_was_done(
+    planned: Action, sent: Action | None, tries: int, said: str | None, acted: Action | None
+) -> None:
+    one = replace(row(1, "A", tries=tries), action=planned, sent=sent)
+    answer = Landed(7, 1, 0, (replace(entity("A"), action=said),))
+    assert judge([one], answer, is_file=False).acted.get(1) is acted
+    assert (one.sent_as is Action.WRITE) is (planned is Action.UPDATE)
+
+
+def test_an_update_of_what_was_seen_is_an_update() -> None:
+    one = replace(row(1, "A"), action=Action.UPDATE, detail={"before": {"sex": "male"}})
+    answer = Landed(7, 0, 1, (replace(entity("A"), action="update"),))
+    assert (one.sent_as, judge([one], answer, is_file=False).acted) == (Action.UPDATE, {})
 
 
 def test_rows_at_fault_are_told_from_those_in_bad_company() -> None:
