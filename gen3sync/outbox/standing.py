@@ -29,7 +29,8 @@ _LOOKED_AT = 1000
 def tell_wait(lane: LaneState, work: Work) -> None:
     """What a drop is waiting for, where rows wait for parents or lost answers and nothing else is to be done."""
     counts = lane.index.counts(work.id)
-    idle = counts[RowState.WAITING] + counts[RowState.LOST] + counts[RowState.BEHIND]
+    # Rows that passed a dry run wait for the others.
+    idle = sum(counts[state] for state in (RowState.WAITING, RowState.LOST, RowState.BEHIND, RowState.TRIED))
     if work.in_flight or work.proving or idle < lane.index.open_count(work.id):
         return
     if counts[RowState.LOST]:

@@ -6,7 +6,7 @@ Owns when to look again and when to give up.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _SELDOM = 3600.0
-_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.TRIED, RowState.LANDED}
+_MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.LANDED}
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Waits:
         index, refused = self.lane.index, list[Refusal]()
         for row in rows:
             parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
-            if any(index.coming(node, [key]).get(key) in _MOVING for node, key, _ in parents):
+            if self._come(row, [(node, key) for node, key, _ in parents]):
                 continue
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
             said = f"The parent {names} {why}."
@@ -206,6 +206,14 @@ class Waits:
         unseen = journal.unseen(sent_name(request.document_name))
         told = self.lane.lookup.wrote(entry.id) if unseen else None
         return done_unseen(request, unseen, told) if isinstance(told, tuple) else {}
+
+    def _come(self, row: IndexedRow, parents: Sequence[tuple[str, str]]) -> bool:
+        """Whether a parent is being sent right now, or all of them passed a dry run as rows of the same file."""
+        index = self.lane.index
+        if any(index.coming(node, [key]).get(key) in _MOVING for node, key in parents):
+            return True
+        own = [[one.state for one in index.of_key(row.drop_id, *parent)] for parent in parents]
+        return bool(own) and all(states == [RowState.TRIED] for states in own)
 
 
 def _due(look_at: datetime, now: datetime) -> bool:

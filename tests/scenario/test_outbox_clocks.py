@@ -96,3 +96,16 @@ def test_children_of_rows_that_passed_are_not_given_up_while_the_project_is_clos
         [drop] = days.ended()
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 9)
     story.whole(*names(8))
+
+
+def test_a_child_is_given_up_when_one_of_its_parents_passed_and_the_other_never_comes(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    story = Story(tmp_path, sandbox, options='on_invalid = "reject"')
+    columns = "type submitter_id studies.submitter_id subjects.submitter_id visits.submitter_id sample_type"
+    story.drop("mixed.tsv", table(columns, "subject P0 S1 . . .", "sample A0 . P0 V404 Blood"))
+    with story.running() as days:
+        days.until(lambda: "visit V404" in "".join(d.reason for d in days.ledger.drops.open()), "the wait")
+        days.passes(DAY)
+        [drop] = days.ended()
+    assert drop.verdict is Verdict.REJECTED
