@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from gen3sync.errors import Gen3SyncError
 from gen3sync.redaction import redact, redact_value
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.lab import CONFIG, Lab, stop, tokens_used, until, written
+from tests.scenario.test_metrics import free_port
 from tests.unit.commons.support import PROJECT, House, Reply, Seen, as_json
 
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\tHEART\ttest\tHearts\n"
@@ -35,9 +35,7 @@ VERBS = (
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -140,12 +140,12 @@ def test_leftovers_of_a_living_writer_stay(tmp_path: Path) -> None:
 
     def write(out: BinaryIO) -> None:
         writing.set()
-        assert cleaned.wait(30)
+        assert cleaned.wait(60)
         out.write(b"whole")
 
     writer = threading.Thread(target=write_atomic, args=(tmp_path / "a", write))
     writer.start()
-    assert writing.wait(30)
+    assert writing.wait(60)
     assert remove_leftovers(tmp_path) == ()
     cleaned.set()
     writer.join()

@@ -87,23 +87,36 @@ def test_on_a_terminal_it_draws_over_itself(tmp_path: Path) -> None:
     config = lab(tmp_path)
     write(tmp_path)
     ours, theirs = pty.openpty()
-    with watching(config, "--for", "1.5", stdout=theirs) as process:
+    drawn = b""
+    with watching(config, stdout=theirs) as process:
         os.close(theirs)
-        drawn = b""
-        while True:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:  # the other end is closed
-                break
-            if not part:
-                break
+        while drawn.count(b"\x1b[H") < 2 or not drawn.endswith(b"\x1b[J"):
+            drawn += os.read(ours, 65_536)
+        process.send_signal(signal.SIGINT)
+        while part := read_on(ours):
             drawn += part
         assert process.wait(60) == 0
     os.close(ours)
-    text = drawn.decode()
-    assert text.count("\x1b[H") >= 2
+    text = drawn.decode().rstrip("\r\n")
     assert text.count("\x1b[2J") == 1  # cleared once; after that drawn over, so that nothing flickers
     assert text.endswith("\x1b[J")
+
+
+def read_on(terminal: int) -> bytes:
+    """What comes next; nothing once the other end is closed."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
+
+
+def test_it_ends_by_itself_after_the_time_it_was_given(tmp_path: Path) -> None:
+    config = lab(tmp_path)
+    write(tmp_path)
+    with watching(config, "--for", "0.01") as process:
+        assert process.wait(60) == 0
+        assert process.stdout is not None
+        assert process.stdout.read().startswith("gen3sync  well: running for ")
 
 
 def test_a_screen_is_never_taller_than_the_terminal() -> None:

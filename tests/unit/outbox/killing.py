@@ -7,10 +7,10 @@ from gen3sync.outbox.watch import Watch
 
 def kill_observer(watch: Watch) -> None:
     watch._observer.stop()
-    watch._observer.join(10)
+    watch._observer.join(60)
 
 
 def kill_emitter(watch: Watch) -> None:
     for emitter in watch._observer.emitters:
         emitter.stop()
-        emitter.join(10)
+        emitter.join(60)
