@@ -149,6 +149,10 @@ class RowQuestions:
         """The drop's row for this record, if it is still open."""
         return self._select(f"node=? AND key=? AND drop_id=? AND state IN ({_OPEN})", (node, key, drop_id))
 
+    def of_record(self, node: str, key: str) -> list[IndexedRow]:
+        """All open rows of the lane for this record."""
+        return self._select(f"node=? AND key=? AND state IN ({_OPEN})", (node, key))
+
     def coming(self, node: str, keys: Collection[str]) -> dict[str, RowState]:
         """Which records of `node` are on their way in this lane, and how far the nearest one is."""
         out: dict[str, RowState] = {}

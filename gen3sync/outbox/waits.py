@@ -6,7 +6,7 @@ Owns when to look again and when to give up.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.journal import Journal, Refusal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.lost import LOST, Fate, LostRequest, done_unseen, fate, sent_name
-from gen3sync.outbox.missing import ADVICE, SAID, WAITING, in_doubt
+from gen3sync.outbox.missing import ADVICE, SAID, WAITING, in_doubt, keys_of
 from gen3sync.outbox.model import Action, IndexedRow, Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Sight
@@ -27,6 +27,10 @@ from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
 _SELDOM = 3600.0
+_REST = 20
+"""How many times as long as it took, rows that are late are left alone."""
+_DEEPEST = 20
+"""Generations of rows that wait for one that comes."""
 _MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.LANDED}
 
 
@@ -36,6 +40,8 @@ class Waits:
 
     lane: LaneState
     _next_links: float = 0.0
+    _next_end: float = 0.0
+    """When rows may be given up again: to look through many that are late takes its time."""
     _pause: float = LOOK_AGAIN / 2
     _orphans_sought: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By drop: its refused and its waiting rows when it was last looked whether these wait for one of those."""
@@ -72,11 +78,14 @@ class Waits:
             if work.parked:
                 continue
             if now - work.arrived >= lane.rooms.settings.outbox.link_grace:
-                moved = self._give_up(work) or moved
+                moved = (now >= self._next_end and self._give_up(work)) or moved
             elif work.tried and self._give_up_orphans(work):
                 moved = True
             elif look:
                 moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
+        if waiting and now >= self._next_end:
+            ended = lane.rooms.clock.monotonic()
+            self._next_end = ended + _REST * (ended - now)
         return moved
 
     def _give_up(self, work: Work) -> bool:
@@ -100,7 +109,7 @@ class Waits:
         index, refused = self.lane.index, list[Refusal]()
         for row in rows:
             parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
-            if self._come(row, [(node, key) for node, key, _ in parents]):
+            if self._comes(row):
                 continue
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
             said = f"The parent {names} {why}."
@@ -207,13 +216,20 @@ class Waits:
         told = self.lane.lookup.wrote(entry.id) if unseen else None
         return done_unseen(request, unseen, told) if isinstance(told, tuple) else {}
 
-    def _come(self, row: IndexedRow, parents: Sequence[tuple[str, str]]) -> bool:
-        """Whether a parent is being sent right now, or all of them passed a dry run as rows of the same file."""
-        index = self.lane.index
-        if any(index.coming(node, [key]).get(key) in _MOVING for node, key in parents):
+    def _comes(self, row: IndexedRow, below: tuple[int, ...] = ()) -> bool:
+        """Whether a parent is being sent right now; or all of them passed a dry run as rows of the same file, or wait
+        themselves for such: as when the commons takes nothing for longer than parents are waited for."""
+        if row.id in below or len(below) > _DEEPEST:
+            return False  # rows that wait for each other
+        parents = [self.lane.index.of_record(*key) for key in keys_of(row.detail.get(WAITING, ()))]
+        if any(one.state in _MOVING for own in parents for one in own):
             return True
-        own = [[one.state for one in index.of_key(row.drop_id, *parent)] for parent in parents]
-        return bool(own) and all(states == [RowState.TRIED] for states in own)
+        return bool(parents) and all(any(self._follows(one, row, below) for one in own) for own in parents)
+
+    def _follows(self, parent: IndexedRow, row: IndexedRow, below: tuple[int, ...]) -> bool:
+        if parent.state is RowState.TRIED:
+            return parent.drop_id == row.drop_id  # files that wait for each other come to nothing
+        return parent.state is RowState.WAITING and self._comes(parent, (*below, row.id))
 
 
 def _due(look_at: datetime, now: datetime) -> bool:

@@ -109,3 +109,29 @@ def test_a_child_is_given_up_when_one_of_its_parents_passed_and_the_other_never_
         days.passes(DAY)
         [drop] = days.ended()
     assert drop.verdict is Verdict.REJECTED
+
+
+def test_grandchildren_are_not_given_up_while_the_commons_takes_nothing(story: Story) -> None:
+    """For longer than parents are waited for: what is to go first stands ready, and the others come after it."""
+    fault = story.sandbox.faults.answer(429, times=None, method="PUT")
+    columns = "type submitter_id projects.code studies.submitter_id subjects.submitter_id visit_number"
+    with story.running() as days:
+        story.drop("mixed.tsv", table(columns, "study S9 test . . .", "subject P0 . S9 . .", "visit V0 . . P0 1"))
+        days.hears("submissions wait")
+        days.passes(2 * DAY)
+        attempts = fault.used
+        days.until(lambda: fault.used > attempts + 1, "more attempts")
+        story.sandbox.faults.release(fault.id)
+        [drop] = days.ended()
+    assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 3)
+    story.whole("P0")
+
+
+def test_rows_that_wait_for_each_other_are_given_up(story: Story) -> None:
+    story.drop("visit.tsv", table(VISIT, "visit V0 P0 1"))
+    story.drop("subject.tsv", subjects("P0 S404 male human"))
+    with story.running() as days:
+        days.arrived(2)
+        days.passes(DAY)
+        assert {drop.verdict for drop in days.ended(2)} == {Verdict.REJECTED}
+    story.whole()
