@@ -24,6 +24,9 @@ from gen3sync.ledger.rows import (
 from gen3sync.ledger.schema import Moment, drops, requests
 from gen3sync.names import Project
 
+_NEWEST = 200
+"""Requests among which the newest of a project are sought."""
+
 
 class Drops(Group):
     """One row an arrival of a file."""
@@ -120,6 +123,21 @@ class Requests(Group):
         if project is not None:
             query = query.where(requests.c.program == project.program, requests.c.project == project.code)
         return self._many(query)
+
+    def landed_since(self, project: Project, since: datetime, limit: int) -> tuple[tuple[int, datetime], ...]:
+        """Transactions that the commons said yes to and when, oldest first: the newest `limit` of a project since then.
+        Sought among the newest requests of all projects, so that a long history costs nothing."""
+        newest = select(func.max(requests.c.id)).scalar_subquery()
+        query = (
+            select(requests.c.transaction_id, requests.c.ended_at)
+            .where(requests.c.id > newest - _NEWEST, requests.c.state == RequestState.LANDED)
+            .where(requests.c.program == project.program, requests.c.project == project.code)
+            .where(requests.c.transaction_id.is_not(None), requests.c.ended_at >= since)
+            .order_by(requests.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return tuple((id, at) for id, at in connection.execute(query))[::-1]
 
     def of_drop(self, drop_id: int) -> tuple[Request, ...]:
         """All requests of a drop, oldest first."""

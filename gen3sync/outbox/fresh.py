@@ -1,8 +1,8 @@
 """GraphQL that lags behind the submission service (a copy of the database behind it, say) is not believed.
 
-What this lane's requests have stored is known. Questions for records ask in the same breath, and so in the same look at
-the database, whether the commons' log has the newest of these; an answer without them is from before. Exports are the
-submission service's own and never lag.
+What this lane's requests have stored is known, and what those of an earlier life stored just now. Questions for records
+ask in the same breath, and so in the same look at the database, whether the commons' log has the newest of these; an
+answer without them is from before. Exports are the submission service's own and never lag.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gen3sync.commons.asking import GUARD, Asks
 from gen3sync.commons.replies import Broken, BrokenCause, Failure, GraphqlData, Refused, TransactionState
 from gen3sync.names import Project
 
-_LAG = 60.0
+LAG = 60.0
 """Seconds for which a transaction of ours is asked for: later than that it is there, or was never told."""
-_MOST = 4
+MOST = 4
 """Transactions that are asked for at once: those proven last."""
 _TELLS_NOTHING = 3
 """Transactions that were asked for in vain, after which this commons' log is taken to show none."""
@@ -41,10 +41,10 @@ class Fresh:
         self._told = False
         """The log has shown one of ours."""
 
-    def landed(self, transaction: int) -> None:
-        """A request of ours has stored something, as was just proven."""
+    def landed(self, transaction: int, ago: float = 0.0) -> None:
+        """A request of ours has stored something, as was proven so many seconds ago."""
         with self._lock:
-            self._ours[transaction] = self._clock.monotonic()
+            self._ours[transaction] = self._clock.monotonic() - max(0.0, ago)
 
     @property
     def wary(self) -> bool:
@@ -71,7 +71,7 @@ class Fresh:
 
     def _recent(self) -> tuple[int, ...]:
         with self._lock:
-            late = self._clock.monotonic() - _LAG
+            late = self._clock.monotonic() - LAG
             for id in [id for id, when in self._ours.items() if when < late]:
                 del self._ours[id]
                 if id in self._asked:
@@ -79,7 +79,7 @@ class Fresh:
                     self._in_vain += 1
             if self._in_vain >= _TELLS_NOTHING and not self._told:
                 return ()
-            return tuple(self._ours)[-_MOST:]
+            return tuple(self._ours)[-MOST:]
 
 
 def _succeeded(entries: object) -> bool:

@@ -17,6 +17,7 @@ from gen3sync.ledger.rows import DropState, EventLevel, ParkedProject
 from gen3sync.names import Project, printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.dispatch import Dispatcher
+from gen3sync.outbox.fresh import LAG, MOST
 from gen3sync.outbox.gate import Ticket
 from gen3sync.outbox.graphql import GraphqlDown
 from gen3sync.outbox.index import RowIndex
@@ -70,8 +71,11 @@ class LaneState:
 
     def take_over(self) -> None:
         """What an earlier life left: requests without an answer, and a parked project, at which is looked when it said.
-        One that was just being looked at is looked at again."""
-        ledger = self.rooms.ledger
+        One that was just being looked at is looked at again. And what it stored so lately that GraphQL may lag behind.
+        """
+        ledger, now = self.rooms.ledger, self.rooms.clock.now()
+        for transaction, at in ledger.requests.landed_since(self.project, now - timedelta(seconds=LAG), MOST):
+            self.lookup.landed(transaction, (now - at).total_seconds())
         for request in ledger.requests.unsettled(self.project):
             drop = ledger.drops.get(request.drop_id)
             self.lost.take_over(request, drop.attempts if drop.error_class == LOST else 0)
@@ -79,7 +83,7 @@ class LaneState:
         self.planner.locked = self.lost.keys()
         for parked in ledger.projects.all():
             if Project(parked.program, parked.project) == self.project:
-                self.parked = replace(parked, next_look_at=parked.next_look_at or self.rooms.clock.now())
+                self.parked = replace(parked, next_look_at=parked.next_look_at or now)
 
     # --- drops
 

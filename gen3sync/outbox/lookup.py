@@ -121,9 +121,9 @@ class Lookup:
             self._spellings.clear()  # nobody asks for more of these
         return found
 
-    def landed(self, transaction: int) -> None:
-        """A request of ours has stored something: GraphQL is not believed before it shows that."""
-        self._asks.landed(transaction)
+    def landed(self, transaction: int, ago: float = 0.0) -> None:
+        """A request of ours stored something, seconds ago: GraphQL is not believed before it shows that."""
+        self._asks.landed(transaction, ago)
 
     def grew(self, node: str, keys: Collection[str]) -> None:
         """Records of `node` landed. Counts only serve to choose the cheaper way of asking; zero is asked for anew."""

@@ -164,11 +164,12 @@ def test_graphql_is_down_and_somebody_waits(single: Story) -> None:
     single.whole(*names(4))
 
 
-def test_graphql_lags_behind(single: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def lagging(single: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of the database that has not heard of P9 yet, nor of the request that stored it."""
     real = CommonsClient.graphql
 
-    def lagging(*question: Any, **more: Any) -> object:
+    def graphql(*question: Any, **more: Any) -> object:
         answer = real(*question, **more)
         if not isinstance(answer, GraphqlData):
             return answer
@@ -178,10 +179,16 @@ def test_graphql_lags_behind(single: Story, monkeypatch: pytest.MonkeyPatch) -> 
                 data[alias] = [one for one in shown if not isinstance(one, dict) or one.get("submitter_id") != "P9"]
         return GraphqlData(data)
 
-    monkeypatch.setattr(CommonsClient, "graphql", lagging)
+    monkeypatch.setattr(CommonsClient, "graphql", graphql)
     study = {"studies": {"submitter_id": "S1"}}
-    others = [{"type": "subject", "submitter_id": f"other{n}", **study} for n in range(30)]
-    single.sandbox.write("DEV-test", others)
+    single.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": one, **study} for one in OTHERS])
+
+
+OTHERS = tuple(f"other{n}" for n in range(30))
+
+
+@pytest.mark.usefixtures("lagging")
+def test_graphql_lags_behind(single: Story) -> None:
     with single.running() as days:
         single.drop("subject.tsv", subjects("P9 S1 male human"))
         days.ended(pace=0.1)
@@ -189,4 +196,17 @@ def test_graphql_lags_behind(single: Story, monkeypatch: pytest.MonkeyPatch) -> 
         assert "blank cells would erase stored values in 1 row: species" in days.parked(pace=0.1).reason
         days.outbox.withdraw("blank.tsv")
         days.ended(2)
-    single.whole("P9", *(f"other{n}" for n in range(30)))
+    single.whole("P9", *OTHERS)
+
+
+@pytest.mark.usefixtures("lagging")
+def test_graphql_lags_behind_a_request_from_before_a_restart(single: Story) -> None:
+    with single.running() as days:
+        single.drop("subject.tsv", subjects("P9 S1 male human"))
+        days.ended(pace=0.1)
+    with single.running() as days:
+        single.drop("blank.tsv", subjects("P9 S1 male ."))
+        assert "blank cells would erase stored values in 1 row: species" in days.parked(pace=0.1).reason
+        days.outbox.withdraw("blank.tsv")
+        days.ended(2)
+    single.whole("P9", *OTHERS)

@@ -130,6 +130,25 @@ def test_a_request_is_unsettled_until_its_end_is_known(ledger: Ledger, clock: Ma
     assert [each.document_name for each in ledger.requests.of_drop(owner.id)] == ["gen3sync-1", "gen3sync-2"]
 
 
+def test_the_newest_landed_transactions_of_a_project(ledger: Ledger, clock: ManualClock) -> None:
+    owner = ledger.drops.add(drop())
+    begun = clock.now()
+    ends = [(1, DEV, RequestState.LANDED), (2, DEV, RequestState.REFUSED), (3, DEV, RequestState.LANDED)]
+    ends += [(4, Project("DEV", "other"), RequestState.LANDED), (5, DEV, RequestState.LANDED)]
+    for number, project, state in ends:
+        sent = ledger.requests.begin(request(owner.id, f"gen3sync-{number}", project))
+        ledger.requests.finish(sent.id, state, number)
+        clock.advance(10)
+    told = ledger.requests.begin(request(owner.id, "gen3sync-6"))
+    ledger.requests.finish(told.id, RequestState.LANDED)  # without its transaction's id
+    assert ledger.requests.landed_since(DEV, begun, 2) == (
+        (3, begun + timedelta(seconds=20)),
+        (5, begun + timedelta(seconds=40)),
+    )
+    assert [id for id, _ in ledger.requests.landed_since(DEV, begun + timedelta(seconds=30), 4)] == [5]
+    assert ledger.requests.landed_since(Project("DEV", "none"), begun, 4) == ()
+
+
 def test_a_document_name_is_used_once_and_a_request_has_a_drop(ledger: Ledger) -> None:
     owner = ledger.drops.add(drop())
     ledger.requests.begin(request(owner.id))

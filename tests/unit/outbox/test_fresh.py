@@ -86,6 +86,17 @@ def test_what_is_never_shown_is_not_waited_for_longer_than_a_minute(fresh: Fresh
     assert not stale(fresh)
 
 
+def test_what_landed_before_a_restart_is_asked_for_no_longer(fresh: Fresh, clock: ManualClock) -> None:
+    fresh.landed(7, 50.0)
+    fresh.landed(8, 61.0)
+    fresh.landed(9, -3600.0)  # the clock was put back
+    assert stale(fresh)
+    clock.advance(11)
+    assert fresh.wary
+    clock.advance(50)
+    assert not fresh.wary
+
+
 def test_a_log_that_shows_nothing_is_asked_no_more(fresh: Fresh, commons: Commons, clock: ManualClock) -> None:
     for id in (1, 2, 3):
         fresh.landed(id)
