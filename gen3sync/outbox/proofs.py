@@ -84,7 +84,8 @@ def unproven(answer: Answer, error: BaseException) -> Evidence:
 
 
 def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
-    """Rows that are proven are done; others are planned again, or refused at last."""
+    """Rows that are proven are done; others are planned again, or refused at last. It is done once more when something
+    of it could not be written down (a full disk), so it counts at its end."""
     answer, back, proven = evidence.answer, evidence.back, evidence.proven
     rows = answer.parcel.rows
     if back.transaction is not None:
@@ -92,28 +93,20 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
     if back.retry and back.records is None and work.unread < MOST_UNREAD:
         # The commons went down between storing and reading: planning again compares, and that is the proof. Not for
         # ever: what it never lets be read is accepted, unverified.
-        work.unread += 1
         lane.index.move(rows, RowState.NEW)
+        work.unread += 1
         return
     if disproved(back, proven):
         _nothing_stored(lane, work, answer)
     suspects = _suspects(answer, proven)
     good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
     unread = [row for row in rows if proven.rows[row.id] is Seen.UNREAD]
-    if good or unread:  # what is not stored as sent is sent again, and proven then
-        work.proofs[proven.proof] += len(good) + len(unread)
-        if proven.proof is not Proof.FULL:
-            work.proof_problem = work.proof_problem or back.problem
     for number, some in _by_values(good, evidence).items():
         lane.index.move(some, RowState.DONE, vals=number)
     lane.index.move(unread, RowState.ACCEPTED)
     overwritten = sum(proven.rows[row.id] is Seen.OVERWRITTEN for row in good)
     facts = {"proof": proven.proof.value, "why_not": back.problem, "overwritten": overwritten}
     note_done(lane.index, work, [*good, *unread], **facts)
-    work.overwritten += overwritten
-    landed = {row.id for row in (*good, *unread)}
-    pairs = zip(rows, answer.parcel.wants, strict=True)
-    work.urls += sum(_URLS in want.unseen for row, want in pairs if row.id in landed)
     if suspects:
         _false_success(lane, work, suspects, evidence)
     else:
@@ -124,17 +117,25 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
             lane.lookup.landed(tid)
         lane.planner.landed(answer.parcel.chunk.node, arrived)
         lane.rooms.on_landed(lane.project, {answer.parcel.chunk.node})
+    if good or unread:  # what is not stored as sent is sent again, and proven then
+        work.proofs[proven.proof] += len(good) + len(unread)
+        if proven.proof is not Proof.FULL:
+            work.proof_problem = work.proof_problem or back.problem
+    work.overwritten += overwritten
+    landed = {row.id for row in (*good, *unread)}
+    pairs = zip(rows, answer.parcel.wants, strict=True)
+    work.urls += sum(_URLS in want.unseen for row, want in pairs if row.id in landed)
     lane.rooms.failpoint("verify: done")
 
 
 def _nothing_stored(lane: LaneState, work: Work, answer: Answer) -> None:
     """A request that said success is told as what it was, and its rows are as if they had not been sent by it."""
-    work.existed -= len(existed(answer))
     name = answer.parcel.chunk.document_name
     for chunk in work.journal.chunks():
         if chunk.document_name == name:
             work.journal.answered(replace(chunk, state=DISPROVED, transaction_state=work.states.get(name)))
     lane.index.unsent(answer.parcel.rows)
+    work.existed -= len(existed(answer))
 
 
 def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence: Evidence) -> None:

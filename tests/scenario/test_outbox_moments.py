@@ -1,14 +1,18 @@
-"""Things that happen to a lane in one moment: whichever it looks at first, each of them counts."""
+"""Things that happen to a lane in one moment, or twice: each of them counts, and once."""
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.outbox.index import RowIndex
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
 
@@ -19,6 +23,11 @@ WITHDRAWN = Verdict.WITHDRAWN
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox() as made:
         yield made
+
+
+@pytest.fixture
+def story(tmp_path: Path, sandbox: Sandbox) -> Story:
+    return Story(tmp_path, sandbox)
 
 
 @pytest.fixture
@@ -50,3 +59,25 @@ def test_rows_of_a_file_that_was_taken_back_do_not_go_along_with_those_of_anothe
         drops = days.ended(4)
     assert [(drop.path[-5:], drop.verdict) for drop in drops if drop.verdict is WITHDRAWN] == [("2.tsv", WITHDRAWN)]
     single.whole("P0", "P1", "P3")
+
+
+def test_what_is_done_twice_for_want_of_room_is_counted_once(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof was read, the rows that wait for its records could not be freed, and it is acted on once more."""
+    left, release = [2], RowIndex.release
+
+    def full(index: RowIndex, *args: Any) -> int:
+        if left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return release(index, *args)
+
+    monkeypatch.setattr(RowIndex, "release", full)
+    with story.sandbox.faults.hold(Point.AFTER_LOG, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects(*persons(2)))
+        days.until(lambda: hold.fault.waiting, "an upload held after its commit", pace=0.2)
+        foreign = {"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}, "species": "cat"}
+        story.sandbox.write("DEV-test", [foreign])
+        hold.release()
+        days.ended()
+    proof = story.says("subject.tsv")["verification"]
+    assert (left, proof["overwritten_since"], proof["rows_proven"]) == ([0], 1, 1)
