@@ -131,15 +131,15 @@ class Consequences:
         parcel, lane = answer.parcel, self.lane
         lane.index.move(parcel.rows, RowState.LOST)
         lane.retrial(work)
-        if len(parcel.rows) == 1:
-            proven = lane.planner.proven[parcel.chunk.node]
-            alone = work.lost_alone.setdefault(parcel.rows[0].line, LostAlone(0, proven))
-            alone.times += 1
-            alone.failed += isinstance(answer.reply, Broken) and answer.reply.status == _FAILED
         lane.lost.add(lane.rooms.ledger.requests.get(parcel.request_id))
         lane.planner.locked = lane.lost.keys()
         text = f"not known whether a request with {rows_said(len(parcel.rows))} landed: {answer.outcome.message}"
         lane.tell(work, EventLevel.WARNING, "lost", text)
+        if len(parcel.rows) == 1:  # counted when all of it is written down
+            proven = lane.planner.proven[parcel.chunk.node]
+            alone = work.lost_alone.setdefault(parcel.rows[0].line, LostAlone(0, proven))
+            alone.times += 1
+            alone.failed += isinstance(answer.reply, Broken) and answer.reply.status == _FAILED
 
     def _back(self, work: Work, answer: Answer) -> None:
         """Nothing was stored and no row is at fault: the rows go again, smaller, later, or when somebody has acted."""
