@@ -85,6 +85,8 @@ class Sights:
         beside other work. `node` is counted in the same question."""
         with self._lock:
             seen = self._seen
+        if node is not None:
+            self._counted = None  # what was counted for an earlier plan, and not used by it
         if seen is None or (seen.given_up and not self._watch.given_up):
             return self._look(node)
         if seen.sight is Sight.FULL:

@@ -14,6 +14,7 @@ from gen3sync.config import load_settings
 from gen3sync.names import Project
 from gen3sync.outbox.graphql import GraphqlWatch
 from gen3sync.outbox.lookup import Lookup
+from gen3sync.outbox.sight import Sight
 from gen3sync.outbox.stock import Stock
 from gen3sync.sandbox import Sandbox
 
@@ -123,3 +124,15 @@ def test_graphql_that_lags_is_not_believed(lookup: Lookup, sandbox: Sandbox, rep
         replica.copy.write("DEV-test", [{"type": "study", "submitter_id": "S1", "projects": {"code": "test"}}])
     caught_up = seen(lookup, "P9")
     assert caught_up == ({} if others == 100 else {"p9": "dog"}), "as far as can be told"
+
+
+def test_a_count_of_an_earlier_look_is_not_believed(lookup: Lookup, sandbox: Sandbox) -> None:
+    """Nothing was there; then the rows of that plan came to wait for others, and no question about them was put."""
+    assert lookup.sight("visit") is Sight.FULL
+    sandbox.write(
+        "DEV-test", [{"type": "visit", "submitter_id": "V0", "subjects": {"submitter_id": "P0"}, "visit_number": 1}]
+    )
+    assert lookup.sight("visit") is Sight.FULL, "before the next plan"
+    found = lookup.stored("visit", {"v0": "V0"})
+    assert isinstance(found, dict)
+    assert set(found) == {"v0"}
