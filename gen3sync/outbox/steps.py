@@ -251,8 +251,7 @@ class Steps:
         for one in works:
             if not self.archive.composed(one):
                 never_sent(lane.rooms, one)
-                if one.compared:
-                    ask_states(lane, one)
+                ask_states(lane, one)
         with lane.rooms.ledger.together():
             for one in works:
                 one.stage = Stage.ARCHIVE

@@ -194,9 +194,8 @@ def test_a_success_that_is_disproved_after_a_restart_is_told_so(bench: Bench) ->
         if step == "send: written in the ledger" and not bench.sandbox.count("DEV-test", "subject"):
             bench.sandbox.write("DEV-test", [other])
 
-    bench.drop(
-        "subject.tsv", table("type submitter_id studies.submitter_id id", "subject P1 S1 .", f"subject P0 S1 {taken}")
-    )
+    rows = f"subject P0 S1 {taken}", "subject P1 S1 7b1b2f0c-0000-4000-8000-000000000002"
+    bench.drop("subject.tsv", table("type submitter_id studies.submitter_id id", *rows))
     assert bench.crash("send: answer written", also=take)
     assert [record["submitter_id"] for record in bench.sandbox.records("DEV-test", "subject")] == ["P9"]
     [drop] = bench.once().ended

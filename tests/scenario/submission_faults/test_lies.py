@@ -304,7 +304,7 @@ def test_a_request_of_which_success_was_said_and_disproved_is_told_so(story: Sto
     taken = "7b1b2f0c-0000-4000-8000-000000000001"
     other = {"type": "subject", "submitter_id": "P9", "id": taken, "studies": {"submitter_id": "S1"}}
     with story.sandbox.faults.hold(Point.RECEIVED, **PUT) as hold, story.running() as days:
-        story.drop("subject.tsv", subjects(f"P0 S1 {taken}", "P1 S1 .", columns="id"))
+        story.drop("subject.tsv", subjects(f"P0 S1 {taken}", f"P1 S1 {taken[:-1]}2", columns="id"))
         days.until(lambda: hold.fault.waiting, "an upload that no worker has yet", pace=0.2)
         story.sandbox.write("DEV-test", [other])
         hold.release()
@@ -316,6 +316,7 @@ def test_a_request_of_which_success_was_said_and_disproved_is_told_so(story: Sto
         ("success said, not stored", "PENDING"),
         ("landed", "SUCCEEDED"),
     ]
+    assert [chunk["rows"] for chunk in receipt["chunks"]] == [2, 1]
     # What was disproved was sent again: what landed is proven by the request that stored it.
     assert receipt["verification"]["method"] == "transaction and values"
     story.whole("P1", "P9")
