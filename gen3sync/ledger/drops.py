@@ -85,7 +85,8 @@ class Drops(Group):
         """The newest arrivals, newest first; `file` is a path relative to the outbox or just the file's name."""
         query = select(drops).order_by(drops.c.id.desc()).limit(limit)
         if file is not None:
-            at_any_depth = drops.c.path.endswith(f"/{file}", autoescape=True)
+            # Not LIKE, to which letter case is nothing: `Case.tsv` may be another file.
+            at_any_depth = func.substr(drops.c.path, -len(file) - 1) == f"/{file}"
             query = query.where((drops.c.path == file) | at_any_depth)
         return self._many(query)
 

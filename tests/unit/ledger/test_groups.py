@@ -287,3 +287,11 @@ def test_pruning_gives_room_back_and_ids_are_never_used_again(ledger: Ledger, cl
 def _pages(ledger: Ledger) -> int:
     with ledger._database.reading() as connection:
         return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+
+def test_a_file_is_found_by_its_name_in_its_letter_case(ledger: Ledger) -> None:
+    for path in ("DEV/test/Case.tsv", "DEV/test/case.tsv", "case.tsv", "DEV/test/CASE.TSV", "a_case.tsv", "DEV/É.tsv"):
+        ledger.drops.add(NewDrop(path, "", 1, "x"))
+    assert [drop.path for drop in ledger.drops.recent(file="case.tsv")] == ["case.tsv", "DEV/test/case.tsv"]
+    assert [drop.path for drop in ledger.drops.recent(file="test/Case.tsv")] == ["DEV/test/Case.tsv"]
+    assert [drop.path for drop in ledger.drops.recent(file="É.tsv")] == ["DEV/É.tsv"]
