@@ -165,7 +165,7 @@ class Outbox:
         """Tries again at once what waits: a drop by number or file, a project, or everything. `erase` lets a drop's
         blank cells erase stored values. A drop that has ended is pushed again from the archive.
 
-        Returns the numbers of the drops concerned. Raises NotFoundError.
+        Returns the numbers of the drops concerned. Raises NotFoundError, UsageError.
         """
         drops = wishes.meant(self._rooms, target)
         ids = wishes.prepare(self._rooms, drops, erase=erase)

@@ -73,12 +73,17 @@ def ended(drops: Iterable[Drop]) -> list[Drop]:
 
 
 def archived(drop: Drop) -> Path:
-    """The file of an ended drop. Raises NotFoundError when it is no longer kept."""
+    """The file of an ended drop. Raises NotFoundError when it is no longer kept, UsageError when it had no project."""
     path = Path((drop.receipt or "").removesuffix(f".{RECEIPT}"))
     if not drop.receipt or not path.is_file():
         raise NotFoundError(
             f"Drop {drop.id} ({printable(drop.path)}) has ended and its file is no longer in the archive.",
             "Drop the file into the outbox again.",
+        )
+    if drop.project is None:
+        raise UsageError(
+            f"Drop {drop.id} ({printable(drop.path)}) never had a project it could be sent to.",
+            f"`gen3sync push {printable(path)} --to PROGRAM/PROJECT` sends it.",
         )
     return path
 

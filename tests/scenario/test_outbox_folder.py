@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gen3sync.errors import UsageError
 from gen3sync.ledger import DropState, Verdict
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Days, Story, persons, subjects
@@ -129,3 +130,14 @@ def test_a_marker_that_is_removed_takes_no_file_back(marked: Story) -> None:
         assert days.ledger.drops.open()[0].state is DropState.PARKED
         path.unlink()
         assert [drop.verdict for drop in days.ended(3)].count(Verdict.WITHDRAWN) == 1
+
+
+def test_a_file_that_never_had_a_project_is_not_sent_again_to_none(tmp_path: Path, sandbox: Sandbox) -> None:
+    story = Story(tmp_path, sandbox)
+    story.drop("subject.tsv", subjects(*persons(1)), project="DEV/tset")
+    with story.running() as days:
+        days.outbox.withdraw(days.parked().id)
+        days.ended()
+        with pytest.raises(UsageError, match="never had a project"):
+            days.outbox.retry("subject.tsv")
+        assert len(days.ledger.drops.recent()) == 1
