@@ -196,7 +196,13 @@ def reason_of(
     words = _counted(counts) or "no rows"
     if accepted:
         return f"accepted, unverified: {words}. {printable(work.proof_problem)}".strip()
-    return f"{words}.{told(reasons, different)}{_after_trial(work) if verdict is Verdict.PARTLY else ''}"
+    return f"{words}.{_over(work)}{told(reasons, different)}{_after_trial(work) if verdict is Verdict.PARTLY else ''}"
+
+
+def _over(work: Work) -> str:
+    """That the commons does not hold all of it any more, through no fault of ours."""
+    were = "was" if work.overwritten == 1 else "were"
+    return f" {rows_said(work.overwritten)} {were} overwritten since by somebody else." if work.overwritten else ""
 
 
 def _after_trial(work: Work) -> str:

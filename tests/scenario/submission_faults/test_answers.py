@@ -273,5 +273,6 @@ def test_somebody_else_wrote_it_before_a_lost_answer_was_known(story: Story) -> 
     assert (drop.verdict, said["rows"]["created"]) == (Verdict.LANDED, 2)
     assert [chunk["state"] for chunk in said["chunks"]] == ["answer lost, landed"]
     assert said["verification"]["overwritten_since"] == 1
+    assert said["reason"] == "2 created. 1 row was overwritten since by somebody else."
     assert (len(story.puts()), story.subject("P0")["species"]) == (1, "cat")
     story.whole("P0", "P1")
