@@ -228,22 +228,25 @@ class Lane:
         works = self._state.works.values()
         at_hand = sum(not at_rest(self._state, work) for work in works)
         while self._queue and at_hand < WINDOW:
-            self._take_up(self._queue.popleft())
+            self._take_up(self._queue[0])
+            self._queue.popleft()  # now it is at hand: where that failed (no descriptors left, say) it waits on
             at_hand += 1
 
     def _take_up(self, drop: Drop) -> None:
         folder = (self._rooms.state / drop.snapshot).parent
         clock = self._rooms.clock
         age = max(0.0, (clock.now() - drop.arrived_at).total_seconds())
+        drop = self._rooms.ledger.drops.get(drop.id)  # somebody may have asked for something while it waited
         work = Work(drop, folder, Journal(folder), arrived=clock.monotonic() - age)
         chunks = work.journal.chunks() if work.journal.exists() else []
         work.requests = max((chunk.number for chunk in chunks), default=0)
         work.whole = self._rooms.settings.outbox.on_invalid is OnInvalid.REJECT
-        work.superseded_by = self._superseded.pop(drop.id, None)
+        work.superseded_by = self._superseded.get(drop.id)
         work.withdrawn = next((str(note["why"]) for note in work.journal.notes(WITHDRAWN)), "")
         self._state.works[drop.id] = work
         if (work.superseded_by is not None or work.withdrawn) and work.parked:
             self._state.unpark(work)
+        self._superseded.pop(drop.id, None)
 
     # --- wishes
 
@@ -262,8 +265,8 @@ class Lane:
         if work is None:
             if (drop := next((drop for drop in self._queue if drop.id == drop_id), None)) is not None:
                 Journal((self._rooms.state / drop.snapshot).parent).note(WITHDRAWN, why=why)
-                self._queue.remove(drop)
                 self._take_up(drop)  # it goes before its turn, for nothing more of it is sent
+                self._queue.remove(drop)
         elif work.stage in (Stage.READ, Stage.WORK) and not work.withdrawn:
             work.journal.note(WITHDRAWN, why=why)
             work.withdrawn = why

@@ -13,6 +13,7 @@ import pytest
 
 from gen3sync.ledger import Verdict
 from gen3sync.outbox.index import RowIndex
+from gen3sync.outbox.journal import ChunkRecord, Journal
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
 
@@ -81,3 +82,21 @@ def test_what_is_done_twice_for_want_of_room_is_counted_once(story: Story, monke
         days.ended()
     proof = story.says("subject.tsv")["verification"]
     assert (left, proof["overwritten_since"], proof["rows_proven"]) == ([0], 1, 1)
+
+
+def test_a_drop_whose_turn_has_come_when_no_descriptor_is_left_is_not_forgotten(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, chunks = [2], Journal.chunks
+
+    def none_left(journal: Journal) -> list[ChunkRecord]:
+        if left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return chunks(journal)
+
+    monkeypatch.setattr(Journal, "chunks", none_left)
+    story.drop("subject.tsv", subjects(*persons(2)))
+    [drop] = story.goes()
+    assert (left, drop.verdict) == ([0], Verdict.LANDED)
+    story.whole("P0", "P1")
