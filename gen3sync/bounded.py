@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import NoReturn
+
+
+class UnstorableError(ValueError):
+    """A number that no commons can hold."""
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """For `parse_constant`: NaN and infinities."""
+    raise UnstorableError(f"it holds {name}, which is no number")
+
+
+def finite(text: str) -> float:
+    """For `parse_float`: a number that a float can hold."""
+    value = float(text)
+    if math.isinf(value):
+        raise UnstorableError("it holds a number that is too large")
+    return value
 
 
 def deeper(value: object, depth: int) -> bool:

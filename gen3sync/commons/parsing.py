@@ -6,10 +6,9 @@ Exports, which stream, are read by `records.exported` with the same bounds.
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, NoReturn
+from typing import Any
 
-from gen3sync.bounded import deeper, has_half_pair
+from gen3sync.bounded import deeper, finite, has_half_pair, refuse_constant
 
 MAX_DEPTH = 100
 """Most lists and objects inside one another. A dictionary with its schemas has some twenty."""
@@ -19,7 +18,7 @@ def parse(raw: bytes | str) -> Any:
     """The value `raw` says. Raises ValueError for anything that is not JSON, and for JSON that is nested beyond
     `MAX_DEPTH`, holds numbers without end (infinite, or of thousands of digits), or halves of surrogate pairs."""
     try:
-        value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(raw, parse_constant=refuse_constant, parse_float=finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     opened, half = ("[", "{"), ("\\ud", "\\uD")
@@ -38,14 +37,3 @@ def is_number(told: object) -> bool:
 
 def _count(raw: bytes | str, marks: tuple[str, str]) -> int:
     return sum(raw.count(mark) if isinstance(raw, str) else raw.count(mark.encode()) for mark in marks)
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError("a number is too large")
-    return value

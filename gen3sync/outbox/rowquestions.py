@@ -251,44 +251,11 @@ class RowQuestions:
 
 
 def _row(values: tuple[Json, ...]) -> IndexedRow:
-    (
-        row_id,
-        drop_id,
-        line,
-        end_line,
-        node,
-        key,
-        sid,
-        shape,
-        cells,
-        state,
-        action,
-        record_id,
-        grp,
-        tries,
-        sent,
-        detail,
-        named,
-    ) = values
-    return IndexedRow(
-        row_id,
-        drop_id,
-        line,
-        end_line,
-        node,
-        key,
-        sid,
-        shape,
-        load(cells),
-        RowState(state),
-        Action(action) if action else None,
-        record_id,
-        grp,
-        tries,
-        Action(sent) if sent else None,
-        load(detail) or {},
-        named,
-    )
+    """Of `_COLUMNS`, which are in the order of its fields."""
+    *known, cells, state, action, record_id, group, tries, sent, detail, named = values
+    planned = RowState(state), Action(action) if action else None, record_id, group, tries
+    fields = (*known, load(cells), *planned, Action(sent) if sent else None, load(detail) or {}, named)
+    return IndexedRow(*fields)
 
 
 def dump(value: Json) -> str | None:

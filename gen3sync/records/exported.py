@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from gen3sync.bounded import deeper, has_half_pair
+from gen3sync.bounded import UnstorableError, deeper, finite, has_half_pair, refuse_constant
 
 MAX_RECORD = 32 << 20
 """Most characters of one record."""
@@ -115,7 +114,7 @@ class _Window:
                 reason = wrong.msg
             except RecursionError:
                 raise _cut("a record is nested too deeply") from None
-            except _UnstorableError as wrong:
+            except UnstorableError as wrong:
                 raise _cut(str(wrong)) from None
             except ValueError:  # more than 4,300 digits; the rest of them may be still to come
                 raise _cut("it holds a number with too many digits") from None
@@ -138,22 +137,7 @@ class _Window:
             raise _cut("it holds half of a surrogate pair, which is no character")
 
 
-class _UnstorableError(ValueError):
-    """A number that no commons can hold."""
-
-
-def _refuse(name: str) -> NoReturn:
-    raise _UnstorableError(f"it holds {name}, which is no number")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise _UnstorableError("it holds a number that is too large")
-    return value
-
-
-_SCAN = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).scan_once  # type: ignore[attr-defined]
+_SCAN = json.JSONDecoder(parse_float=finite, parse_constant=refuse_constant).scan_once  # type: ignore[attr-defined]
 
 
 def _cut(why: str) -> BrokenExportError:
