@@ -30,7 +30,7 @@ from gen3sync.records.compare import compare
 from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.problems import Mend
 from gen3sync.records.rows import BadRow, Row
-from gen3sync.records.table import open_table
+from gen3sync.records.table import Table, open_table
 from gen3sync.records.twins import Twins
 
 _BATCH = 1000
@@ -89,7 +89,6 @@ def plan_file(
 def _plan_file(
     rooms: Rooms, path: Path, project: Project, stock: Stock, limit: int | None, each: EachRow | None
 ) -> Plan:
-    dictionary = rooms.catalog.dictionary()
     watch = GraphqlWatch(rooms.clock)
     watch.at_once()  # somebody sits before the screen
     lookup = Lookup(rooms.client, project, rooms.readers, stock, rooms.clock, watch)
@@ -98,16 +97,9 @@ def _plan_file(
         raise error_of(rooms.client, project, sight, f"looking at {project}")
     if sight is Sight.FULL and lookup.shown_only():
         sight = Sight.BLIND
-    try:
-        table = open_table(path, name=path.name, dictionary=dictionary, project=project)
-    except OSError as error:
-        raise folder_error(f"{printable(path)} cannot be read", error) from error
+    table, dictionary, own = _looked_through(rooms, path, project)
     settings = rooms.settings.outbox
     rules = Rules(settings.blanks, settings.send)
-    own = _Own()
-    for row in table:
-        if isinstance(row, Row):
-            own.add(row.node, pg_lower(row.submitter_id))
     counts: Counter[Action] = Counter()
     erases: Counter[str] = Counter()
     kept: Counter[str] = Counter()
@@ -129,6 +121,25 @@ def _plan_file(
         lookup.close()
     mends = table.mends
     return Plan(path, project, dict(counts), tuple(shown), mends, sight, dict(erases), dict(kept))
+
+
+def _looked_through(rooms: Rooms, path: Path, project: Project) -> tuple[Table, Dictionary, _Own]:
+    """The file, the dictionary it is read by, and the records it names. What this does not have, the commons' may have
+    since it was last read; then the file is read by that."""
+    while True:
+        dictionary = rooms.catalog.dictionary()
+        try:
+            table = open_table(path, name=path.name, dictionary=dictionary, project=project)
+        except OSError as error:
+            raise folder_error(f"{printable(path)} cannot be read", error) from error
+        own, unknown = _Own(), False
+        for row in table:
+            if isinstance(row, Row):
+                own.add(row.node, pg_lower(row.submitter_id))
+            else:
+                unknown = unknown or row.unknown
+        if not ((unknown or table.left_out_unknown) and rooms.catalog.dictionary_changed(dictionary)):
+            return table, dictionary, own
 
 
 def _plans(

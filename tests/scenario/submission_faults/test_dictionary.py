@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.names import Project
+from gen3sync.outbox.model import Action
 from gen3sync.sandbox.dictionary import Dictionary
 from gen3sync.sandbox.small_dictionary import small_dictionary
 from tests.scenario.outbox_bench import table
@@ -87,6 +89,16 @@ def test_a_type_that_the_dictionary_gained_since_it_was_read(story: Story, graph
     assert story.says("b.tsv")["verification"]["verified"]
     assert [record["submitter_id"] for record in story.sandbox.records("DEV-test", "animal")] == ["A0"]
     story.whole("P0")
+
+
+def test_a_plan_knows_what_the_dictionary_gained(story: Story) -> None:
+    with story.opened() as (outbox, _):
+        path = story.folder / "b.tsv"
+        path.write_text(table("type submitter_id studies.submitter_id shoe_size", "subject P0 S1 44"))
+        assert outbox.plan_file(path, Project("DEV", "test")).counts == {Action.REJECT: 1}
+    becomes(story, gains_a_column)
+    with story.opened() as (outbox, _):
+        assert outbox.plan_file(path, Project("DEV", "test")).counts == {Action.CREATE: 1}
 
 
 def test_the_dictionary_is_asked_for_once_a_minute_at_most(story: Story) -> None:
