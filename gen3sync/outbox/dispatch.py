@@ -19,7 +19,7 @@ from gen3sync.outbox.journal import ChunkRecord, SentRow
 from gen3sync.outbox.lookup import Lookup
 from gen3sync.outbox.lost import ledger_name
 from gen3sync.outbox.meanings import Meanings
-from gen3sync.outbox.model import IndexedRow, Json, RowState
+from gen3sync.outbox.model import IndexedRow, Json, RowState, line_of
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.send import Parcel, Put
 from gen3sync.outbox.side import side_by_side
@@ -176,7 +176,7 @@ class Dispatcher:
 
     def _chunk(self, part: Part, node_type: NodeType, name: str) -> ChunkRecord:
         part.work.requests += 1
-        lines = (min(row.line for row in part.rows), max(row.end_line for row in part.rows))
+        lines = (min(line_of(row.line) for row in part.rows), max(row.end_line for row in part.rows))
         now = self.rooms.clock.now().isoformat()
         attempt = part.rows[0].tries + 1
         chunk = ChunkRecord(part.work.requests, attempt, node_type.name, len(part.rows), lines, name, now)

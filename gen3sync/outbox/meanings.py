@@ -5,7 +5,7 @@ Scratch of one lane's thread, and bounded: a large file is planned long before i
 
 from __future__ import annotations
 
-from gen3sync.outbox.model import IndexedRow
+from gen3sync.outbox.model import IndexedRow, line_of
 from gen3sync.outbox.work import Work, row_of
 from gen3sync.records.codec import Desired, desired
 from gen3sync.records.dictionary import NodeType
@@ -37,4 +37,4 @@ class Meanings:
 
 def row_again(work: Work, row: IndexedRow) -> Row:
     """The row as `records` knows it."""
-    return row_of(work, row.line, row.end_line, row.node, row.submitter_id, row.shape, row.cells)
+    return row_of(work, line_of(row.line), row.end_line, row.node, row.submitter_id, row.shape, row.cells)

@@ -13,6 +13,19 @@ from gen3sync.records.problems import names_column
 
 Json = Any
 """What JSON can say."""
+_LINES = 1 << 40
+"""More than a file has."""
+
+
+def mark_of(line: int, nth: int) -> int:
+    """What tells a row from all others of its file: its line, unless others stand on that before it. JSON is commonly
+    written without line ends, so that all records stand on line 1."""
+    return line + nth * _LINES
+
+
+def line_of(mark: int) -> int:
+    """The line on which a row stands."""
+    return mark % _LINES
 
 
 class Action(StrEnum):
@@ -129,7 +142,8 @@ class RowPlan:
 
 @dataclass(frozen=True, slots=True)
 class IndexedRow:
-    """A row as the index keeps it. `cells` is the file's own, as read: text by column, or a JSON record."""
+    """A row as the index keeps it. `cells` is the file's own, as read: text by column, or a JSON record. `line` is the
+    row's mark (`mark_of`)."""
 
     id: int
     drop_id: int

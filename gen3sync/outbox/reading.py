@@ -19,7 +19,7 @@ from gen3sync.outbox.earlier import done_earlier
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.journal import IN_FLIGHT
 from gen3sync.outbox.lost import sent_name
-from gen3sync.outbox.model import Action, Json, Reason, RowState
+from gen3sync.outbox.model import Action, Json, Reason, RowState, mark_of
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.rules import reason_of
 from gen3sync.outbox.side import beside
@@ -57,6 +57,7 @@ def read_some(
             if table is None:
                 return False
             index.forget(work.id)
+            work.last_line = (0, 0)
             work.rows_read = work.bad_rows = work.overwritten = work.compared = 0
             work.proofs.clear()
             work.table, work.reader = table, iter(table)
@@ -155,18 +156,21 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
     for row in rows:
         sid = row.submitter_id or ""
         node = row.node or ""
+        line, before = work.last_line
+        work.last_line = (row.line, before + 1 if row.line == line else 0)
+        mark = mark_of(*work.last_line)
         if isinstance(row, BadRow):
             work.bad_rows += 1
             detail = detail_of(tuple(reason_of(problem) for problem in row.problems))
             rank = dictionary.place(node)
             yield NewRow(
-                row.line, row.end_line, rank, node, pg_lower(sid), sid, 0, None, row.raw, RowState.REJECTED, detail
+                mark, row.end_line, rank, node, pg_lower(sid), sid, 0, None, row.raw, RowState.REJECTED, detail
             )
         else:
             shape = work.shape_of(() if row.record is not None else row.columns)
             rank = dictionary.place(node)
             cells, key = cells_of(row), pg_lower(sid)
-            yield NewRow(row.line, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
+            yield NewRow(mark, row.end_line, rank, node, key, sid, shape, cells, row.raw, named=row.named)
 
 
 def never_sent(rooms: Rooms, work: Work) -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState
+from gen3sync.outbox.model import OPEN_STATES, Action, IndexedRow, Json, RowState, line_of
 from gen3sync.outbox.scratch import portions
 
 _COLUMNS = (
@@ -191,7 +191,7 @@ class RowQuestions:
             "SELECT drop_id, line FROM rows WHERE node=? AND key=? AND state=? ORDER BY id DESC LIMIT 1",
             (node, key, int(RowState.REJECTED)),
         ).fetchone()
-        return (found[0], found[1]) if found else None
+        return (found[0], line_of(found[1])) if found else None
 
     def rows(self, drop_id: int, *states: RowState) -> Iterator[IndexedRow]:
         """All rows of a drop in any of `states`, in the order of the file, a page at a time."""
@@ -210,7 +210,7 @@ class RowQuestions:
         """The refused rows in the order of the file."""
         query = f"SELECT line, raw, detail, node, sid {_IN_ORDER} AND state=? ORDER BY id"
         for line, raw, detail, node, sid in self._stream(query, drop_id, int(RowState.REJECTED)):
-            yield RejectedRow(line, raw, load(detail) or {}, node, sid)
+            yield RejectedRow(line_of(line), raw, load(detail) or {}, node, sid)
 
     def sent_before(self, drop_id: int) -> Iterator[tuple[IndexedRow, Json]]:
         """Rows that were sent, with the values before, for the undo file."""

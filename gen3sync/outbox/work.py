@@ -70,6 +70,8 @@ class Work:
     stumbles: int = 0
     """How often reading it went wrong in a way that nobody thought of."""
     rows_read: int = 0
+    last_line: tuple[int, int] = (0, 0)
+    """On which line the row read last stands, and how many rows before it."""
     bad_rows: int = 0
     first_pass: bool = True
     """Its rows are planned for the first time; nothing of it was sent in this life."""
