@@ -103,7 +103,12 @@ class Dispatcher:
         while parts := parts if dry_run else self._apart(parts):
             parts, wants, body, content_type = self._body(parts, node_type)
             if dry_run or self.rooms.ids.take(self.project, _named(parts)):
-                return self._written(parts, wants, body, content_type, node_type, dry_run=dry_run)
+                try:
+                    return self._written(parts, wants, body, content_type, node_type, dry_run=dry_run)
+                except BaseException:  # a full disk, say: it is not sent
+                    locks = (lock for part in parts for row in part.rows for lock in row.locks)
+                    self.rooms.ids.free(self.project, () if dry_run else locks)
+                    raise
         return None
 
     def _apart(self, parts: list[Part]) -> list[Part]:

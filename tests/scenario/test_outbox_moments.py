@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from gen3sync.ledger import Verdict
 from gen3sync.outbox.index import RowIndex
-from gen3sync.outbox.journal import ChunkRecord, Journal
+from gen3sync.outbox.journal import ChunkRecord, Journal, SentRow
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
 
@@ -100,3 +100,26 @@ def test_a_drop_whose_turn_has_come_when_no_descriptor_is_left_is_not_forgotten(
     [drop] = story.goes()
     assert (left, drop.verdict) == ([0], Verdict.LANDED)
     story.whole("P0", "P1")
+
+
+def test_an_id_is_not_held_for_a_request_that_could_not_be_written_down(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full, and then the drop was taken back: another project may name the id."""
+    same, sending = "7b1b2f0c-0000-4000-8000-000000000004", Journal.sending
+    story.sandbox.add_project("DEV-far")
+    story.sandbox.write("DEV-far", [{"type": "study", "submitter_id": "S1", "projects": {"code": "far"}}])
+
+    def full(journal: Journal, chunk: ChunkRecord, rows: Iterable[SentRow]) -> None:
+        if chunk.document_name.split("/")[2] == "1":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sending(journal, chunk, rows)
+
+    monkeypatch.setattr(Journal, "sending", full)
+    with story.running() as days:
+        story.drop("a.tsv", subjects(f"P0 S1 {same}", columns="id"))
+        days.hears("cannot be written down")
+        days.outbox.withdraw("a.tsv")
+        days.ended(1)
+        story.drop("b.tsv", subjects(f"P1 S1 {same}", columns="id"), "DEV/far")
+        assert [drop.verdict for drop in days.ended(2)] == [WITHDRAWN, Verdict.LANDED]
