@@ -194,7 +194,7 @@ class LaneState:
         """A step failed for a reason outside (a full disk, say) and is tried again: told now and then."""
         now = self.rooms.clock.monotonic()
         if now >= self._told.get(problem, now):
-            self._told[problem] = now + _TELL_AGAIN
+            self._told = {one: until for one, until in self._told.items() if until > now} | {problem: now + _TELL_AGAIN}
             text = printable(f"{self.project}: {problem}", 2000)
             self.rooms.ledger.events.add(EventLevel.ERROR, "stumbled", text, drop_id=self.at)
 
