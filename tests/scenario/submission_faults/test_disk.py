@@ -20,6 +20,8 @@ from gen3sync.outbox import snapshot
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.proofs import act
+from gen3sync.records.rows import BadRow, Row
+from gen3sync.records.table import Table
 from gen3sync.sandbox import Sandbox
 from tests.scenario.submission_faults.kit import Story, names, persons, subjects
 
@@ -128,6 +130,26 @@ def test_no_space_for_the_rows_of_a_file(story: Story, monkeypatch: pytest.Monke
     monkeypatch.setattr(RowIndex, "add", full(left, RowIndex.add))
     story.drop("subject.tsv", subjects(*persons(8)))
     [drop] = story.goes()
+    assert (left, drop.verdict, drop.counts["read"], drop.counts["created"]) == ([0], Verdict.LANDED, 8, 8)
+    story.whole(*names(8))
+
+
+def test_the_disk_fails_while_the_snapshot_is_read(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were still to come are not taken to be none."""
+    left, whole = [2], Table.__iter__
+
+    def breaks_off(table: Table) -> Iterator[Row | BadRow]:
+        for number, row in enumerate(whole(table)):
+            if number == 5 and left[0] > 0:
+                left[0] -= 1
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            yield row
+
+    monkeypatch.setattr(Table, "__iter__", breaks_off)
+    with story.running() as days:
+        story.drop("subject.tsv", subjects(*persons(8)))
+        days.hears("The snapshot of DEV/test/subject.tsv cannot be read")
+        [drop] = days.ended()
     assert (left, drop.verdict, drop.counts["read"], drop.counts["created"]) == ([0], Verdict.LANDED, 8, 8)
     story.whole(*names(8))
 
