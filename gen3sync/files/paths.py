@@ -56,17 +56,26 @@ def _nothing_there(path: Path) -> bool:
 def unique_path(folder: Path, name: str, free: Callable[[Path], bool] = _nothing_there) -> Path:
     """A path in `folder` that is free now: `name`, else `name` with `-2`, `-3` … before its extension.
 
-    Another process may take it before it is used; `move` does not overwrite, so ask again when it says so.
+    Another process may take it before it is used; `move` does not overwrite, so ask again when it says so. Not each
+    number is tried: a file that is dropped every few minutes has a hundred thousand namesakes after a year.
     """
     stem, extension = name, ""
     found = _EXTENSION.search(name)
     if found and found.start() > 0:
         stem, extension = name[: found.start()], found.group()
-    candidate, number = Path(folder, name), 1
-    while not free(candidate):
-        number += 1
-        candidate = Path(folder, f"{stem}-{number}{extension}")
-    return candidate
+    if free(candidate := Path(folder, name)):
+        return candidate
+
+    def numbered(number: int) -> Path:
+        return Path(folder, f"{stem}-{number}{extension}")
+
+    taken, other = 1, 2
+    while not free(numbered(other)):
+        taken, other = other, other * 2
+    while other - taken > 1:
+        middle = (taken + other) // 2
+        taken, other = (taken, middle) if free(numbered(middle)) else (middle, other)
+    return numbered(other)
 
 
 def inside(root: Path, path: Path) -> bool:

@@ -431,3 +431,17 @@ def test_system_errors_become_sentences() -> None:
         "The receipt of case.tsv cannot be written: the disk is full. Make room there; gen3sync goes on by itself."
     )
     assert "Numerical result out of range" in str(folder_error("X", OSError(34, os.strerror(34))))
+
+
+@pytest.mark.parametrize("namesakes", [0, 1, 2, 3, 6, 7, 8, 100, 100_000])
+def test_a_free_name_is_the_next_one_and_found_without_trying_them_all(tmp_path: Path, namesakes: int) -> None:
+    taken = {"case.tsv.gz", *(f"case-{number}.tsv.gz" for number in range(2, namesakes + 1))} if namesakes else set()
+    tried: list[str] = []
+
+    def free(path: Path) -> bool:
+        tried.append(path.name)
+        return path.name not in taken
+
+    found = unique_path(tmp_path, "case.tsv.gz", free).name
+    assert found == (f"case-{namesakes + 1}.tsv.gz" if namesakes else "case.tsv.gz")
+    assert len(tried) < 40
