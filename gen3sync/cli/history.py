@@ -126,9 +126,8 @@ def _story(ledger: Ledger, drop: Drop, state: Path) -> Iterator[str]:
         yield f"  {_when(drop.ended_at)}  {drop.verdict}:{reason or ' ' + counts + '.'}"
         if drop.receipt:
             yield f"  receipt: {printable(drop.receipt)}"
-            archived = Path(drop.receipt.removesuffix(".receipt.json"))
-            for paper in sorted((*_beside(archived, "rejects"), *_beside(archived, "undo"))):
-                yield f"  {'rejects' if '.rejects.' in paper.name else 'undo'}: {printable(paper)}"
+            for kind, paper in _papers(drop.receipt):
+                yield f"  {kind}: {printable(paper)}"
     else:
         yield f"  now: {drop.state}{': ' + counts if counts else ''}.{reason}{again(drop, day=True)}"
 
@@ -169,12 +168,16 @@ def _answers(drop: Drop, state: Path) -> dict[int, tuple[str, str]]:
         return {}  # the receipt was removed; what the ledger knows is told
 
 
-def _beside(archived: Path, kind: str) -> list[Path]:
-    """Papers of a kind beside an archived file."""
+def _papers(receipt: str) -> list[tuple[str, Path]]:
+    """Rejects and undo files of a drop, as its receipt names them: a rejects file that was dropped again lies beside
+    them under a name like theirs. Those that are gone are left out."""
     try:
-        return [path for path in archived.parent.iterdir() if path.name.startswith(f"{archived.name}.{kind}")]
-    except OSError:
+        named = json.loads(Path(receipt).read_bytes())["papers"]
+    except (OSError, ValueError, KeyError, TypeError):
         return []
+    archived = receipt.removesuffix(".receipt.json")
+    papers = [(name.partition(".")[0], Path(f"{archived}.{name}")) for name in map(str, named)]
+    return [(kind.partition("-")[0], paper) for kind, paper in papers if paper.is_file()]
 
 
 def _request(request: Request, state: str = "", message: str = "") -> str:

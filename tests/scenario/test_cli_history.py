@@ -60,3 +60,15 @@ def test_what_became_of_an_answer_that_was_lost(lab: Lab) -> None:
     (lab.sent / "study.tsv.receipt.json").unlink()
     [sent] = [line for line in story(lab, "study.tsv") if line.startswith("sent chunk")]
     assert sent.startswith("sent chunk 1, study 1 row: settled in ")
+
+
+def test_only_the_papers_of_the_drop_itself(lab: Lab) -> None:
+    """A rejects file that was dropped again lies beside them, and so do its receipt and its rejects."""
+    lab.drop("study.tsv", STUDY)
+    bad = "type\tsubmitter_id\tstudies.submitter_id\tsex\nsubject\tP0\tA\tx\nsubject\tP1\tA\tmale\n"
+    lab.drop("subject.tsv", bad)
+    lab.call("once")
+    lab.drop("subject.tsv.rejects.csv", (lab.sent / "subject.tsv.rejects.tsv").read_text().replace("\t", ","))
+    lab.call("once")
+    told = lab.call("history", "subject.tsv").out.splitlines()
+    assert [line.split("/")[-1] for line in told if line.startswith("  rejects:")] == ["subject.tsv.rejects.tsv"]
