@@ -68,7 +68,9 @@ def test_only_the_papers_of_the_drop_itself(lab: Lab) -> None:
     bad = "type\tsubmitter_id\tstudies.submitter_id\tsex\nsubject\tP0\tA\tx\nsubject\tP1\tA\tmale\n"
     lab.drop("subject.tsv", bad)
     lab.call("once")
-    lab.drop("subject.tsv.rejects.csv", (lab.sent / "subject.tsv.rejects.tsv").read_text().replace("\t", ","))
+    rejects = (lab.sent / "subject.tsv.rejects.tsv").read_text()
+    lab.drop("subject.tsv.rejects.jsonl", '{"type": "study", "submitter_id": "B", "projects": {"code": "test"}}\n')
+    lab.drop("subject.tsv.rejects.2.tsv", rejects.replace("\tx\n", "\tmale\n"))
     lab.call("once")
     told = lab.call("history", "subject.tsv").out.splitlines()
     assert [line.split("/")[-1] for line in told if line.startswith("  rejects:")] == ["subject.tsv.rejects.tsv"]
