@@ -26,6 +26,7 @@ from gen3sync.names import Project
 
 _NEWEST = 200
 """Requests among which the newest of a project are sought."""
+_OPEN = tuple(state for state in DropState if state is not DropState.ENDED)
 
 
 class Drops(Group):
@@ -61,7 +62,8 @@ class Drops(Group):
 
     def open(self, project: Project | None = None) -> tuple[Drop, ...]:
         """What has not ended, oldest first; of one project where given."""
-        query = select(drops).where(drops.c.state != DropState.ENDED).order_by(drops.c.id)
+        # By name, not as "any but": only so the index serves, and it is asked for every few seconds, also after years.
+        query = select(drops).where(drops.c.state.in_(_OPEN)).order_by(drops.c.id)
         if project is not None:
             query = query.where(drops.c.program == project.program, drops.c.project == project.code)
         return self._many(query)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlalchemy.exc import StatementError
 
 from gen3sync.clock import ManualClock
@@ -295,3 +296,14 @@ def test_a_file_is_found_by_its_name_in_its_letter_case(ledger: Ledger) -> None:
     assert [drop.path for drop in ledger.drops.recent(file="case.tsv")] == ["case.tsv", "DEV/test/case.tsv"]
     assert [drop.path for drop in ledger.drops.recent(file="test/Case.tsv")] == ["DEV/test/Case.tsv"]
     assert [drop.path for drop in ledger.drops.recent(file="É.tsv")] == ["DEV/É.tsv"]
+
+
+def test_open_drops_are_found_by_an_index_however_many_have_ended(ledger: Ledger) -> None:
+    asked: list[tuple[str, object]] = []
+    engine = ledger._database._engine
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    assert ledger.drops.open() == ()
+    [(statement, values)] = [one for one in asked if one[0].startswith("SELECT")]
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()  # type: ignore[arg-type]
+    assert "USING INDEX drops_by_state" in str(plan)
