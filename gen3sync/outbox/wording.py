@@ -91,7 +91,8 @@ def _demanded(asked: Demand, place: _Place) -> Reason:
     item = f", in item {int(number[1]) + 1}" if number and link is None else ""
     rule = f"`{column}` must {asked.must}"
     hint = f"; {asked.hint}" if asked.hint else ""
-    message = f"{rule}, not {printable(asked.value, 80)}{item}{hint}." if asked.value else f"{rule}."
+    value = {"True": "true", "False": "false"}.get(asked.value, asked.value)  # as JSON has it
+    message = f"{rule}, not {printable(value, 80)}{item}{hint}." if asked.value else f"{rule}."
     return replace(_reason(rule, column, asked.remedy, message), allowed=asked.allowed)
 
 

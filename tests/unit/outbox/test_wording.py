@@ -108,6 +108,8 @@ def test_every_recorded_error_has_words_of_ours() -> None:
             "None is not one of ['female', 'male']",
             "`gender` must not be blank: the dictionary",
         ),
+        ("sample", "sample_volume", "True is not of type 'number', 'null'", "must be a number, not true."),
+        ("sample", "freezing_method", "'True' is not of type 'number'", "must be a number, not 'True'."),
         ("slide", "x", "-1 is less than the minimum of 0", "`x` must be at least 0, not -1."),
         ("slide", "x", "101 is greater than the maximum of 100", "`x` must be at most 100, not 101."),
         (
