@@ -85,11 +85,11 @@ class Lane:
 
     def supersede(self, drop_id: int, by: int) -> None:
         """A newer arrival took the place of a drop: what is not sent of it will not be."""
-        self._call(partial(self._supersede, drop_id, by))
+        self._call(partial(self._surely, partial(self._supersede, drop_id, by)))
 
     def withdraw(self, drop_id: int, why: str) -> None:
         """Somebody took a drop back: what is not sent of it will not be."""
-        self._call(partial(self._withdraw, drop_id, why))
+        self._call(partial(self._surely, partial(self._withdraw, drop_id, why)))
 
     def retry(self, drop_id: int | None, *, erase: bool = False) -> None:
         """Somebody asks to try at once; all drops when None."""
@@ -223,21 +223,17 @@ class Lane:
 
     def _fill(self) -> None:
         """Brings drops from the queue to hand."""
-        if not self._queue:
-            return
-        works = self._state.works.values()
-        at_hand = sum(not at_rest(self._state, work) for work in works)
+        at_hand = sum(not at_rest(self._state, work) for work in self._state.works.values()) if self._queue else 0
         while self._queue and at_hand < WINDOW:
             self._take_up(self._queue[0])
-            self._queue.popleft()  # now it is at hand: where that failed (no descriptors left, say) it waits on
+            self._queue.popleft()  # where taking it up failed (no descriptors left, say) it waits on
             at_hand += 1
 
     def _take_up(self, drop: Drop) -> None:
         folder = (self._rooms.state / drop.snapshot).parent
-        clock = self._rooms.clock
-        age = max(0.0, (clock.now() - drop.arrived_at).total_seconds())
         drop = self._rooms.ledger.drops.get(drop.id)  # somebody may have asked for something while it waited
-        work = Work(drop, folder, Journal(folder), arrived=clock.monotonic() - age)
+        age = max(0.0, (self._rooms.clock.now() - drop.arrived_at).total_seconds())
+        work = Work(drop, folder, Journal(folder), arrived=self._rooms.clock.monotonic() - age)
         chunks = work.journal.chunks() if work.journal.exists() else []
         work.requests = max((chunk.number for chunk in chunks), default=0)
         work.whole = self._rooms.settings.outbox.on_invalid is OnInvalid.REJECT
@@ -249,6 +245,14 @@ class Lane:
         self._superseded.pop(drop.id, None)
 
     # --- wishes
+
+    def _surely(self, wish: Callable[[], None]) -> None:
+        """Does it, and once more later where it could not be written down (a full disk): nobody wishes it twice."""
+        try:
+            wish()
+        except (OSError, Gen3SyncError):
+            self._steps.flow.unfollowed.append(partial(self._surely, wish))
+            raise
 
     def _supersede(self, drop_id: int, by: int) -> None:
         work = self._state.works.get(drop_id)
@@ -269,9 +273,9 @@ class Lane:
                 self._queue.remove(drop)
         elif work.stage in (Stage.READ, Stage.WORK) and not work.withdrawn:
             work.journal.note(WITHDRAWN, why=why)
-            work.withdrawn = why
             if work.parked:
                 self._state.unpark(work)
+            work.withdrawn = why
 
     def _retry(self, drop_id: int | None, erase: bool) -> None:
         state = self._state

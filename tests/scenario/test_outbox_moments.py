@@ -123,3 +123,21 @@ def test_an_id_is_not_held_for_a_request_that_could_not_be_written_down(
         days.ended(1)
         story.drop("b.tsv", subjects(f"P1 S1 {same}", columns="id"), "DEV/far")
         assert [drop.verdict for drop in days.ended(2)] == [WITHDRAWN, Verdict.LANDED]
+
+
+def test_a_file_is_deleted_while_that_cannot_be_written_down(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, note = [2], Journal.note
+
+    def full(journal: Journal, kind: str, **values: Any) -> None:
+        if kind == "withdrawn" and left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        note(journal, kind, **values)
+
+    monkeypatch.setattr(Journal, "note", full)
+    with story.running() as days:
+        path = story.drop("visit.tsv", subjects("P0 S404 male human"))
+        days.until(lambda: "study S404" in "".join(drop.reason for drop in days.ledger.drops.open()), "the wait")
+        path.unlink()
+        [drop] = days.ended()
+    assert (left, drop.verdict) == ([0], WITHDRAWN)
