@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gen3sync.names import printable
@@ -45,6 +45,12 @@ class Header:
 def clean_name(name: str) -> str:
     """A column name as the commons reads it: without outer spaces and leading `*`."""
     return name.strip().lstrip("*").strip()
+
+
+def is_header(record: TextRecord, need: Callable[[Iterable[object]], bool] = all) -> bool:
+    """Whether it names the columns that every file has; with `any`, one of them."""
+    names = {clean_name(cell) for cell in record.cells}
+    return need(name in names for name in REQUIRED)
 
 
 def read_header(record: TextRecord, form: Form, mends: Mends) -> Header:

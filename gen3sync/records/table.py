@@ -17,7 +17,7 @@ from gen3sync.names import Project
 from gen3sync.pglower import pg_lower
 from gen3sync.records.delimited import TextRecord, read_delimited
 from gen3sync.records.dictionary import Dictionary
-from gen3sync.records.header import OURS, Header, mend_nameless, mend_separator, read_header, refuse_nameless
+from gen3sync.records.header import OURS, Header, is_header, mend_nameless, mend_separator, read_header, refuse_nameless
 from gen3sync.records.jsonfile import JsonRecord, read_json
 from gen3sync.records.jsonrows import JsonRows
 from gen3sync.records.places import column_of_bad_bytes
@@ -27,6 +27,9 @@ from gen3sync.records.rows import BadRow, Form, Row
 from gen3sync.records.source import MAX_UNPACKED, Source, form_of, is_workbook
 from gen3sync.records.textrows import TextRows
 from gen3sync.records.twins import Seen, Twins
+
+_ABOVE = 10
+"""Lines among which a header is looked for that is not the first."""
 
 
 @dataclass
@@ -224,9 +227,19 @@ def _placed(problem: Problem, source: Source, form: Form) -> Problem:
 
 def _header(source: Source, form: Form, mends: Mends) -> Header:
     with source.text() as text:
-        for record in read_delimited(text, "\t" if form is Form.TSV else ","):
-            if record.raw.strip() and not mend_separator(record, form, mends):
+        records = (one for one in read_delimited(text, "\t" if form is Form.TSV else ",") if one.raw.strip())
+        for record in records:
+            if mend_separator(record, form, mends):
+                continue
+            try:
                 return read_header(record, form, mends)
+            except TableError as wrong:
+                below = next((one for one in itertools.islice(records, _ABOVE) if is_header(one)), None)
+                if below is None or is_header(record, any):
+                    raise
+                said = f"The header does not stand here, but in line {below.line}."
+                problem = Problem(ProblemKind.MISSING_COLUMN, said, "Delete what stands above it.", record.line)
+                raise TableError([problem]) from wrong
     raise TableError([Problem(ProblemKind.EMPTY, "The file is empty.", "Was it still being written? Drop it again.")])
 
 

@@ -28,6 +28,19 @@ def test_a_name_that_promises_nothing(name: str) -> None:
     assert only(HEAD + ROW, name)[0] is ProblemKind.UNKNOWN_FORMAT
 
 
+@pytest.mark.parametrize("above", ["Cases of November\t\t\n", "# a comment\n", "Cases\n\nof November\n"])
+def test_a_title_above_the_header(above: str) -> None:
+    [problem] = file_problems(above + HEAD + ROW, "drop.tsv")
+    assert (problem.kind, problem.line) == (ProblemKind.MISSING_COLUMN, 1)
+    assert problem.message == f"The header does not stand here, but in line {above.count(chr(10)) + 1}."
+    assert problem.remedy == "Delete what stands above it."
+
+
+def test_a_header_that_lacks_a_column_is_no_title() -> None:
+    problems = file_problems("type\tsid\tdisease_type\n" + HEAD + ROW, "drop.tsv")
+    assert "submitter_id" in problems[0].message
+
+
 @pytest.mark.parametrize("name", ["drop.xlsx", "Drop.XLS", "drop.ods"])
 def test_a_workbook_is_not_to_be_renamed(name: str) -> None:
     [problem] = file_problems(HEAD + ROW, name)
