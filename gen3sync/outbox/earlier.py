@@ -13,6 +13,8 @@ from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.work import Work
 
 _DONE = "done"
+_MARKS = "marks"
+"""In a note: that it tells rows on one line apart. Notes of a gen3sync before that, which an upgrade finds, do not."""
 
 
 def note_done(index: RowIndex, work: Work, rows: Sequence[IndexedRow], **facts: Json) -> None:
@@ -25,7 +27,7 @@ def note_done(index: RowIndex, work: Work, rows: Sequence[IndexedRow], **facts: 
     for row in index.as_ended(rows):
         alike.setdefault((row.state, row.values, row.links_kept), []).append(row.line)
     for (state, values, kept), lines in alike.items():
-        how = {"state": int(state), "values": values, "kept": list(kept)}
+        how = {"state": int(state), "values": values, "kept": list(kept), _MARKS: True}
         work.journal.note(_DONE, flush=False, **how, lines=_ranges(lines), **facts)
         facts = {name: value for name, value in facts.items() if not isinstance(value, int)}  # counts are told once
 
@@ -33,6 +35,8 @@ def note_done(index: RowIndex, work: Work, rows: Sequence[IndexedRow], **facts: 
 def done_earlier(work: Work) -> Iterator[EndedRow]:
     """Rows that an earlier life was done with; what it counted for the receipt is counted again on the way."""
     for note in work.journal.notes(_DONE):
+        if work.crowded and _MARKS not in note:
+            continue  # nobody can tell which rows are meant: they are compared again
         lines = [line for first, last in note["lines"] for line in range(first, last + 1)]
         if "proof" in note:
             work.proofs[Proof(note["proof"])] += len(lines)

@@ -159,6 +159,7 @@ def _new_rows(work: Work, rows: list[Row | BadRow], dictionary: Dictionary) -> I
         line, before = work.last_line
         work.last_line = (row.line, before + 1 if row.line == line else 0)
         mark = mark_of(*work.last_line)
+        work.crowded = work.crowded or mark != row.line
         if isinstance(row, BadRow):
             work.bad_rows += 1
             detail = detail_of(tuple(reason_of(problem) for problem in row.problems))

@@ -72,6 +72,8 @@ class Work:
     rows_read: int = 0
     last_line: tuple[int, int] = (0, 0)
     """On which line the row read last stands, and how many rows before it."""
+    crowded: bool = False
+    """Several rows stand on one line."""
     bad_rows: int = 0
     first_pass: bool = True
     """Its rows are planned for the first time; nothing of it was sent in this life."""

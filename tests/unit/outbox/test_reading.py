@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,7 +19,7 @@ from gen3sync.names import Project
 from gen3sync.outbox.failpoint import no_failpoint
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import Journal
-from gen3sync.outbox.model import RowState
+from gen3sync.outbox.model import RowState, mark_of
 from gen3sync.outbox.reading import read_some
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.work import Stage, Work
@@ -79,3 +81,26 @@ def test_a_file_over_which_gen3sync_stumbles_does_not_hold_up_others_for_ever(
         assert read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
     assert work.stage is Stage.ARCHIVE
     assert "gen3sync stumbled over the file (ValueError)" in str(work.faults[0])
+
+
+@pytest.mark.parametrize("marks", [True, False], ids=["by this version", "by one before it"])
+@pytest.mark.parametrize("lines", [1, 2], ids=["one line", "a line each"])
+def test_what_is_noted_of_rows_by_a_version_that_did_not_tell_them_apart_holds_only_where_it_can(
+    tmp_path: Path, work: Work, lines: int, marks: bool
+) -> None:
+    """An upgrade finds the journal of a JSON drop whose second record had landed, noted as line 1."""
+    records = [{"type": "case", "submitter_id": f"C{i}", "experiments": {"submitter_id": "E1"}} for i in range(2)]
+    between = ",\n" if lines > 1 else ","
+    (work.folder / "case.json").write_text(f"[{between.join(map(json.dumps, records))}]")
+    work.drop = replace(work.drop, path="DEV/test/case.json", snapshot="drops/one/case.json")
+    note: dict[str, Any] = {"state": int(RowState.DONE), "values": 1, "kept": [], "lines": [[lines, lines]]}
+    if marks:
+        note |= {"marks": True, "lines": [[mark_of(1, 1)] * 2 if lines == 1 else [2, 2]]}
+    work.journal.note("done", proof="values", why_not="", **note)
+    rooms = cast("Rooms", SimpleNamespace(state=tmp_path, failpoint=no_failpoint))
+    with RowIndex(tmp_path / "lane.sqlite") as index:
+        assert read_some(rooms, index, work, PROJECT, dictionary(), lambda: None)
+        done = [row.submitter_id for row in index.rows(work.id, RowState.DONE)]
+    known = marks or lines > 1
+    assert done == (["C1"] if known else [])
+    assert sum(work.proofs.values()) == known
