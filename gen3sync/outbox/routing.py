@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,8 @@ class Routing:
     _next_question: float = 0.0
     _released_for: object = field(default_factory=object)
     """The projects that were known when all that had a way was sent on last; at first none were."""
+    _routed: deque[Drop] = field(default_factory=deque)
+    """On their way by the ledger, and not delivered yet: where that fails (no descriptors left, say) they wait on."""
     _asking: Future[object] | None = None
     """A question for projects that was not answered at once."""
 
@@ -73,6 +76,7 @@ class Routing:
 
     def turn(self) -> None:
         """Looks again, now and then, at what has no way."""
+        self._hand_over()
         now = self.rooms.clock.monotonic()
         if not self.unrouted or (now < self._next_look and (self._asking is None or not self._asking.done())):
             return
@@ -92,6 +96,7 @@ class Routing:
 
     def _release(self, *, told: bool) -> None:
         """Delivers what has a way now, oldest first; `told`: writes down anew why others have none."""
+        self._hand_over()
         projects = self._projects()
         if not told and projects == self._released_for:
             return  # ten thousand files in a misspelt folder must not be looked through for each file that arrives
@@ -135,7 +140,13 @@ class Routing:
             ]
         for drop in routed:
             del self.unrouted[drop.id]
-            self.deliver(drop)
+        self._routed += routed
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._routed:
+            self.deliver(self._routed[0])
+            self._routed.popleft()
 
     def _tell(self, some: Sequence[tuple[Drop, Unrouted]]) -> None:
         """Writes down why drops have no way, as of now."""
@@ -166,7 +177,8 @@ class Routing:
                 )
             tell_ended(self.rooms, old)
             del self.unrouted[drop.id]
-            self.deliver(again)
+            self._routed.append(again)
+            self._hand_over()
             return
         name = printable(drop.path)
         reason = (

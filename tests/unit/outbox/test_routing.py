@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -97,3 +98,22 @@ def test_why_they_have_no_way_is_told_anew(town: Town) -> None:
     town.routing.turn()
     assert {town.ledger.drops.get(drop.id).attempts for drop in parked} == {1}
     assert "no project DEV/tset" in town.ledger.drops.get(parked[-1].id).reason
+
+
+def test_one_that_could_not_be_handed_on_goes_later_and_before_those_behind_it(town: Town) -> None:
+    """No descriptor was left for its lane, and the ledger says already that all of them are on their way."""
+    parked, deliver, left = town.parked(3), town.routing.deliver, [OSError(errno.EMFILE, "Too many open files")]
+
+    def none_left(drop: Drop) -> None:
+        if left:
+            raise left.pop()
+        deliver(drop)
+
+    town.routing.deliver = none_left
+    town.projects = (KNOWN, Project("DEV", "tset"))
+    with pytest.raises(OSError, match="Too many"):
+        town.routing.way("DEV/tset/b.tsv")
+    town.routing.way("DEV/tset/b.tsv")
+    town.routing.turn()
+    assert [drop.id for drop in town.delivered] == [drop.id for drop in parked]
+    assert {town.ledger.drops.get(drop.id).reason for drop in parked} == {""}
