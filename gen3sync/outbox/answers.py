@@ -162,11 +162,11 @@ class Consequences:
 
     def _landed(self, work: Work, answer: Answer) -> None:
         acted = answer.outcome.acted
-        work.existed += len(existed(answer))
         for wanted in (None, Action.CREATE, Action.UPDATE):
             if some := [row for row in answer.parcel.rows if acted.get(row.id) is wanted]:
                 changes = {} if wanted is None else {"sent": wanted.value}
                 self.lane.index.move(some, RowState.LANDED, **changes)
+        work.existed += len(existed(answer))  # counted when all of it is written down
 
     def _sort(self, work: Work, answer: Answer, why: _Why) -> None:
         rows = answer.parcel.rows

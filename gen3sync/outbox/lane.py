@@ -239,9 +239,9 @@ class Lane:
         work.whole = self._rooms.settings.outbox.on_invalid is OnInvalid.REJECT
         work.superseded_by = self._superseded.get(drop.id)
         work.withdrawn = next((str(note["why"]) for note in work.journal.notes(WITHDRAWN)), "")
-        self._state.works[drop.id] = work
         if (work.superseded_by is not None or work.withdrawn) and work.parked:
             self._state.unpark(work)
+        self._state.works[drop.id] = work  # once nothing can fail any more: it would be at hand and in the queue
         self._superseded.pop(drop.id, None)
 
     # --- wishes

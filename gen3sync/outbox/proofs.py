@@ -96,7 +96,7 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         lane.index.move(rows, RowState.NEW)
         work.unread += 1
         return
-    if disproved(back, proven):
+    if nothing := disproved(back, proven):
         _nothing_stored(lane, work, answer)
     suspects = _suspects(answer, proven)
     good = [row for row in rows if proven.rows[row.id] in (Seen.EQUAL, Seen.OVERWRITTEN)]
@@ -121,6 +121,7 @@ def act(lane: LaneState, work: Work, evidence: Evidence) -> None:
         work.proofs[proven.proof] += len(good) + len(unread)
         if proven.proof is not Proof.FULL:
             work.proof_problem = work.proof_problem or back.problem
+    work.existed -= len(existed(answer)) if nothing else 0
     work.overwritten += overwritten
     landed = {row.id for row in (*good, *unread)}
     pairs = zip(rows, answer.parcel.wants, strict=True)
@@ -135,7 +136,6 @@ def _nothing_stored(lane: LaneState, work: Work, answer: Answer) -> None:
         if chunk.document_name == name:
             work.journal.answered(replace(chunk, state=DISPROVED, transaction_state=work.states.get(name)))
     lane.index.unsent(answer.parcel.rows)
-    work.existed -= len(existed(answer))
 
 
 def _false_success(lane: LaneState, work: Work, rows: list[IndexedRow], evidence: Evidence) -> None:

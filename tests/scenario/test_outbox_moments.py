@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.names import Project
+from gen3sync.outbox import lane_state, waits
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import ChunkRecord, Journal, SentRow
+from gen3sync.outbox.lane_state import LaneState
+from gen3sync.outbox.model import IndexedRow, RowState
+from gen3sync.outbox.work import Work
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
 
@@ -84,6 +89,28 @@ def test_what_is_done_twice_for_want_of_room_is_counted_once(story: Story, monke
     assert (left, proof["overwritten_since"], proof["rows_proven"]) == ([0], 1, 1)
 
 
+def test_a_record_that_was_there_is_counted_once_where_that_is_written_down_late(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, move = [2], RowIndex.move
+
+    def full(index: RowIndex, rows: Sequence[IndexedRow], state: RowState, **changes: Any) -> None:
+        if state is RowState.LANDED and left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        move(index, rows, state, **changes)
+
+    monkeypatch.setattr(RowIndex, "move", full)
+    with story.sandbox.faults.hold(Point.RECEIVED, **PUT) as hold, story.running() as days:
+        story.drop("subject.tsv", subjects(*persons(1)))
+        days.until(lambda: hold.fault.waiting, "an upload that no worker has yet", pace=0.2)
+        story.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "studies": {"submitter_id": "S1"}}])
+        hold.release()
+        days.ended()
+    receipt = story.says("subject.tsv")
+    assert (left, receipt["existed_before"], receipt["rows"]["updated"]) == ([0], 1, 1)
+
+
 def test_a_drop_whose_turn_has_come_when_no_descriptor_is_left_is_not_forgotten(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,3 +168,40 @@ def test_a_file_is_deleted_while_that_cannot_be_written_down(story: Story, monke
         path.unlink()
         [drop] = days.ended()
     assert (left, drop.verdict) == ([0], WITHDRAWN)
+
+
+def test_a_parked_file_behind_a_parked_project_is_deleted_while_that_cannot_be_written_down(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its turn does not come before the project is looked at again: it is taken back without it."""
+    for room in (lane_state, waits):
+        monkeypatch.setattr(room, "LOOK_AGAIN", 1e6)  # however slow the machine, nobody looks at the project
+    story.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "sex": "male", **_PARENT}])
+    with story.running() as days:
+        path = story.drop("erases.tsv", subjects("P0 S1 . human"))
+        days.parked()
+        story.sandbox.set_project("DEV-test", state="closed")
+        story.drop("subject.tsv", subjects("P1 S1 male human"))
+        days.parked_project()
+    left, unpark = [2], LaneState.unpark
+
+    def full(state: LaneState, work: Work, **how: Any) -> None:
+        if work.drop.path.endswith("erases.tsv") and left[0] > 0:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        unpark(state, work, **how)
+
+    monkeypatch.setattr(LaneState, "unpark", full)
+    with story.running() as days:
+        parked = days.ledger.projects.all()
+        path.unlink()
+        assert days.ended(pace=0.2)[0].verdict is WITHDRAWN
+        assert days.ledger.projects.all() == parked, "it did not wait until the project was looked at"
+        story.sandbox.set_project("DEV-test", state="open")
+        days.outbox.retry(Project("DEV", "test"))
+        days.ended(2)
+    assert left == [0]
+    story.whole("P0", "P1")
+
+
+_PARENT = {"studies": {"submitter_id": "S1"}}
