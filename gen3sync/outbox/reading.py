@@ -62,7 +62,7 @@ def read_some(
             work.proofs.clear()
             work.table, work.reader = table, iter(table)
         rows = list(itertools.islice(work.reader, SLICE))
-        if _strange(work, rows) and rooms.catalog.dictionary_changed(dictionary):
+        if _strange(work, rows) and work.table and rooms.catalog.dictionary_changed(work.table.dictionary):
             work.reader = None  # by the dictionary as it is now, from the start
             return True
     except TableError as error:

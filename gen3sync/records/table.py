@@ -38,7 +38,7 @@ class Table:
 
     `columns` are the header's names as the commons reads them, without our own (empty for JSON). `record_count` counts
     records, lines of blanks aside. `mends` is complete once an iteration has come to its end. `line_end` and `bom` are
-    how the file ends its lines and whether it begins with a byte order mark.
+    how the file ends its lines and whether it begins with a byte order mark. `dictionary` is the one it is read by.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Table:
     record_count: int
     header: Header | None
     _source: Source
-    _dictionary: Dictionary
+    dictionary: Dictionary
     _project: Project | None
     _twins: Twins
     _ids: Twins
@@ -66,7 +66,7 @@ class Table:
     def __iter__(self) -> Iterator[Row | BadRow]:
         self._row_mends = Mends()
         builder = _builder(
-            self.form, self.header, self._dictionary, self._project, self._row_mends, self._last_line, self._main_type
+            self.form, self.header, self.dictionary, self._project, self._row_mends, self._last_line, self._main_type
         )
         number = 0
         for record in _records(self._source, self.form, self.header):

@@ -16,6 +16,7 @@ from gen3sync.clock import ManualClock
 from gen3sync.errors import FolderError
 from gen3sync.ledger import NewDrop, open_ledger
 from gen3sync.names import Project
+from gen3sync.outbox import reading
 from gen3sync.outbox.failpoint import no_failpoint
 from gen3sync.outbox.index import RowIndex
 from gen3sync.outbox.journal import Journal
@@ -23,9 +24,10 @@ from gen3sync.outbox.model import RowState, mark_of
 from gen3sync.outbox.reading import read_some
 from gen3sync.outbox.rooms import Rooms
 from gen3sync.outbox.work import Stage, Work
+from gen3sync.records.dictionary import Dictionary
 from gen3sync.records.rows import BadRow, Row
 from gen3sync.records.table import Table
-from tests.unit.records.support import dictionary
+from tests.unit.records.support import dictionary, raw_dictionary
 
 PROJECT = Project("DEV", "test")
 ROWS = 12
@@ -104,3 +106,23 @@ def test_what_is_noted_of_rows_by_a_version_that_did_not_tell_them_apart_holds_o
     known = marks or lines > 1
     assert done == (["C1"] if known else [])
     assert sum(work.proofs.values()) == known
+
+
+def test_a_file_opened_by_a_dictionary_that_another_file_has_found_to_be_old_is_read_by_the_newest(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The column is in the dictionary that is known by now, but not in the one by which the file was opened."""
+    monkeypatch.setattr(reading, "SLICE", ROWS - 1)
+    header, *lines = (work.folder / "case.tsv").read_text().splitlines()
+    lines = [f"{header}\tnews", *(f"{line}\t{'new' if i == ROWS - 1 else ''}" for i, line in enumerate(lines))]
+    (work.folder / "case.tsv").write_text("".join(f"{line}\n" for line in lines))
+    raw = json.loads(json.dumps(raw_dictionary()))
+    raw["case"]["properties"]["news"] = {"type": "string"}
+    old, new = dictionary(), Dictionary.from_json(raw)
+    catalog = SimpleNamespace(dictionary_changed=lambda known: known.digest != new.digest)
+    rooms = cast("Rooms", SimpleNamespace(state=tmp_path, failpoint=no_failpoint, catalog=catalog))
+    with RowIndex(tmp_path / "lane.sqlite") as index:
+        assert read_some(rooms, index, work, PROJECT, old, lambda: None)
+        while work.stage is Stage.READ:
+            assert read_some(rooms, index, work, PROJECT, new, lambda: None)
+        assert (index.counts(work.id)[RowState.NEW], work.bad_rows) == (ROWS, 0)
