@@ -74,18 +74,23 @@ def again_name(document_name: str, tries: int) -> str:
 def find_transaction(
     client: Asks, project: Project, document_name: str, since_id: int | None
 ) -> Transaction | Nothing | None:
-    """The newest transaction of `document_name`, or of its repetitions (`again_name`), among those after `since_id`,
-    paging from the newest back.
+    """The transaction of `document_name`, or of its repetitions (`again_name`), among those after `since_id`, paging
+    from the newest back. Of several (a proxy sent the request twice) one that stored it, else one that may yet, else
+    the newest.
 
     Looks through at most the newest 2,000 (`since_id` None: all of those). None is no proof that nothing was stored: a
     request may still wait in the commons' queue.
     """
+    found: Transaction | None = None
     for entry in newest_first(client, project, since_id):
-        if not isinstance(entry, Transaction) or any(
-            name == document_name or name.startswith(f"{document_name}.") for name in entry.document_names
-        ):
+        if not isinstance(entry, Transaction):
             return entry
-    return None
+        if any(name == document_name or name.startswith(f"{document_name}.") for name in entry.document_names):
+            if entry.state is TransactionState.SUCCEEDED:
+                return entry
+            if found is None or (entry.state is TransactionState.PENDING and found.state is not entry.state):
+                found = entry
+    return found
 
 
 def newest_first(client: Asks, project: Project, since_id: int | None) -> Iterator[Transaction | Nothing]:

@@ -2,8 +2,8 @@
 
 One file `journal.jsonl` in the drop's work folder. A restart plans again from the snapshot, and then finds landed rows
 "unchanged"; this is where it learns that it was gen3sync that wrote them, and what stood there before. The receipt's
-list of chunks and the undo file are made from it. Refused rows are planned again, too; but where the drop is taken back
-before that, they were refused all the same.
+list of chunks and the undo file are made from it. Refused rows stay refused: newer drops of their records may have gone
+by since.
 
 A line torn by a crash is the last one and says nothing that was acted upon: what is written here is flushed first.
 """

@@ -98,6 +98,7 @@ def read_some(
             never_sent(rooms, work)
             index.remember_sent(work.id, _sent(work))
             index.remember_refused(work.id, _refused(work))
+            index.end_refused(work.id, (RowState.NEW,))  # a newer drop of the record may have gone by
             index.remember_done(work.id, done_earlier(work))
         work.stage = Stage.WORK
         rooms.failpoint("read: done")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Unauthorised
-from gen3sync.config import OnInvalid
+from gen3sync.config import OnInvalid, Send
 from gen3sync.errors import Gen3SyncError
 from gen3sync.ledger.rows import Drop, DropState
 from gen3sync.names import printable
@@ -164,8 +164,8 @@ class Steps:
         lane.dispatcher.ask_newest(lane.lookup)
         outbox = lane.rooms.settings.outbox
 
-        def rules(of: Work) -> Rules:
-            return Rules(outbox.blanks, outbox.send, of.drop.allow_erase)
+        def rules(of: Work) -> Rules:  # of one that is cut off, it is only looked at what had landed
+            return Rules(outbox.blanks, Send.CHANGES if of.cut_off else outbox.send, of.drop.allow_erase)
 
         with_it = [
             other

@@ -6,11 +6,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from gen3sync.ledger import DropState, Verdict
 from gen3sync.outbox import wishes
+from gen3sync.sandbox import Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
 
 
@@ -44,6 +46,23 @@ def test_a_restart_lets_no_unchanged_row_of_an_old_drop_write_over_a_newer_value
     [drop] = story.goes()
     assert (drop.verdict, drop.counts["unchanged"], drop.counts["created"]) == (Verdict.LANDED, 1, 1)
     assert story.subject("P0")["species"] == "wolf"
+    story.whole(*names(2))
+
+
+def test_a_restart_sends_no_refused_row_of_an_old_drop_over_a_newer_value(story: Story) -> None:
+    """The commons refused the old drop's row (once); the newer drop landed. Read again, the old row stays refused."""
+    story.sandbox.faults.answer(413, times=1, **PUT)
+    story.drop("old.tsv", subjects("P0 S1 male human", "P1 S9 male human"))
+    with story.running() as days:
+        days.until(lambda: [chunk.state for chunk in days.ledger.requests.of_drop(1)] == ["refused"])
+        story.drop("new.tsv", subjects("P0 S1 female human"))
+        days.ended()
+    assert story.subject("P0")["sex"] == "female"
+    story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+    drops = story.goes(2)
+    assert [drop.verdict for drop in drops] == [Verdict.PARTLY, Verdict.LANDED]
+    assert story.subject("P0")["sex"] == "female"
+    assert [refused["type"] for refused in story.says("old.tsv")["rejects"]] == ["TOO_LARGE"]
     story.whole(*names(2))
 
 
@@ -100,6 +119,25 @@ def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
         days.ended()
     assert [chunk["state"] for chunk in story.says("subject.tsv")["chunks"]] == ["answer lost, landed"]
     story.whole(*names(2))
+
+
+def test_rows_of_a_superseded_drop_that_landed_are_told_so_where_all_rows_are_sent(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """`send = "all"`: they were to be sent once more, and told as superseded, since nothing more of the drop is."""
+    story = Story(tmp_path, sandbox, options='send = "all"')
+    with story.sandbox.faults.hold("after_log", **PUT) as hold:
+        story.drop("subject.tsv", subjects(*persons(2)))
+        with story.opened() as (outbox, _):
+            outbox.start()
+            story.time.advance(60)
+            hold.wait_reached()
+            outbox.stop(0.1)
+    story.drop("subject.tsv", subjects("P2 S1 male human"))
+    old, _ = story.goes(2)
+    assert old.verdict is Verdict.LANDED
+    assert (old.counts["created"], old.counts.get("superseded", 0)) == (2, 0)
+    story.whole(*names(3))
 
 
 def test_a_wish_does_not_bring_a_drop_back_that_has_just_ended(story: Story) -> None:

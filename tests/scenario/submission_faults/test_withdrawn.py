@@ -184,7 +184,7 @@ def test_rows_refused_before_a_restart_stay_rejects_while_the_project_is_closed(
     refused_before(single)
     single.sandbox.set_project("DEV-test", state="closed")
     with single.running() as days:
-        days.parked_project()
+        days.until(lambda: any("4 rows refused so far" in drop.reason for drop in days.ledger.drops.open()), "the wait")
         days.outbox.withdraw("subject.tsv")
         days.ended(pace=0.2)
     shows_the_refused(single)

@@ -168,6 +168,28 @@ def test_a_repeated_request_is_found_by_the_name_of_the_first() -> None:
     assert getattr(found, "id", None) == 6
 
 
+@pytest.mark.parametrize(
+    ("states", "id"),
+    [
+        (("SUCCEEDED", "ERRORED"), 1),
+        (("SUCCEEDED", "FAILED", "PENDING"), 1),
+        (("PENDING", "FAILED"), 1),
+        (("ERRORED", "PENDING", "FAILED"), 2),
+        (("FAILED", "ERRORED"), 2),
+    ],
+)
+def test_of_a_request_that_a_proxy_sent_twice_the_transaction_that_stored_it_counts(
+    states: tuple[str, ...], id: int
+) -> None:
+    """The newest was taken: rows that had landed were told as not stored, and of a superseded drop as never sent."""
+    entries = [
+        {"id": str(number), "state": state, "is_dry_run": False, "created_datetime": "", "documents": [{"name": "d"}]}
+        for number, state in enumerate(states, 1)
+    ]
+    commons = Peregrine(lambda query, given: GraphqlData({"log": entries[::-1] if not given["o"] else []}))
+    assert getattr(queries.find_transaction(commons, P, "d", None), "id", None) == id
+
+
 def test_an_odd_log_is_broken() -> None:
     odds: list[object] = [None, {}, [{"id": "x", "state": "SUCCEEDED"}], [{"id": "1", "state": "NEW"}], ["x"]]
     for odd in odds:
