@@ -62,10 +62,14 @@ class Catalog:
         in vain; the caller sees to it that this is not too often."""
         return self._dictionary.get(at_once=at_once)
 
+    def look_for_new_dictionary(self) -> None:
+        """Asks the commons for its dictionary, at most once a minute."""
+        self._dictionary.renew(rest=_REST)
+
     def dictionary_changed(self, known: Dictionary) -> bool:
         """Whether the dictionary is another one by now than `known`: for whoever is about to refuse something that is
-        not in it. Asks the commons, at most once a minute; one that does not answer has not changed it."""
-        self._dictionary.renew(rest=_REST)
+        not in it. Looks for a new one first; a commons that does not answer has not changed it."""
+        self.look_for_new_dictionary()
         try:
             return self._dictionary.get().digest != known.digest
         except Gen3SyncError:

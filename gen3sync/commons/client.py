@@ -13,6 +13,7 @@ from typing import Any
 from gen3sync.commons import sentences
 from gen3sync.commons.addresses import last_segment, project_path, segment
 from gen3sync.commons.answers import failure_of, graphql_reply, json_of, refusal_of, submit_reply
+from gen3sync.commons.asking import portions
 from gen3sync.commons.body import BodyError
 from gen3sync.commons.export import NodeExport
 from gen3sync.commons.pages import looks_like_html
@@ -97,9 +98,8 @@ class CommonsClient:
         Mixed node types make the commons fail with 500 (sheepdog's ExportFile cannot name such a file).
         """
         records: list[Record] = []
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            some = tuple(ids[start : start + _IDS_AT_ONCE])
-            found = self._records(project, some)
+        for some in portions(ids, _IDS_AT_ONCE):
+            found = self._records(project, tuple(some))
             if not isinstance(found, tuple):
                 return found
             records.extend(found)

@@ -227,6 +227,6 @@ class LaneState:
                 self.park_project(said, UNREADABLE)
             case _:
                 # A node type that the commons does not have any more cannot be asked for.
-                self.rooms.catalog.dictionary_changed(self.rooms.catalog.dictionary())
+                self.rooms.catalog.look_for_new_dictionary()
                 kind = "missing" if isinstance(failure, Missing) else "question refused"
                 self.park(work, failure.message, kind, LOOK_AGAIN)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
+from gen3sync.commons.asking import portions
 from gen3sync.errors import Gen3SyncError
 from gen3sync.files import folder_error, move, safe_name, write_atomic
 from gen3sync.ledger.rows import Drop, DropState, EventLevel, NewDrop, Verdict
@@ -35,7 +35,6 @@ _AT_ONCE = 100
 """Drops that are written down in one transaction."""
 _NOT_GONE = (Verdict.REJECTED, Verdict.SUPERSEDED, Verdict.WITHDRAWN)
 """How drops end that have put nothing into a project which an earlier file could put an older value over."""
-_Waiting = TypeVar("_Waiting")
 PROMPT = 5.0
 """Seconds within which a commons that is well says what projects it has."""
 _ASK_AGAIN = 60.0
@@ -112,13 +111,13 @@ class Routing:
         late: list[tuple[Drop, Routed]] = []
         for drop, way in ready:
             (late if newest.get(way.project, 0) > drop.id else going).append((drop, way))
-        for some in _in_portions(going):
+        for some in portions(going, _AT_ONCE):
             self._go(some)
         self._released_for = projects
         if told:
             for drop, way in late:
                 self._late(drop, way)
-            for rest in _in_portions(others):
+            for rest in portions(others, _AT_ONCE):
                 self._tell(rest)
 
     def _go(self, some: Sequence[tuple[Drop, Routed]]) -> None:
@@ -235,8 +234,3 @@ class Routing:
             return self.rooms.catalog.projects()
         except Gen3SyncError:
             return None
-
-
-def _in_portions(waiting: Sequence[_Waiting]) -> Iterator[Sequence[_Waiting]]:
-    for start in range(0, len(waiting), _AT_ONCE):
-        yield waiting[start : start + _AT_ONCE]

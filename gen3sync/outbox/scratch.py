@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from gen3sync.commons import asking
 
 _Key = TypeVar("_Key")
 _FREE = 4000
@@ -44,8 +46,6 @@ def give_back(db: sqlite3.Connection) -> None:
             db.execute("VACUUM")
 
 
-def portions(keys: Collection[_Key]) -> Iterator[list[_Key]]:
+def portions(keys: Collection[_Key]) -> Iterator[Sequence[_Key]]:
     """As many keys at a time as go into one statement."""
-    listed = list(keys)
-    for start in range(0, len(listed), _VARIABLES):
-        yield listed[start : start + _VARIABLES]
+    return asking.portions(list(keys), _VARIABLES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import HORIZON, Story, names, persons, subjects
 
 POISON = "poison"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
 
 
 class Poisoned:

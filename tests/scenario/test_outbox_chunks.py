@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,6 @@ TEXTS = {
     "four bytes a character": "\N{DNA DOUBLE HELIX}" * 60,
     "many short cells": "x",
 }
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
 
 
 def bodies(story: Story) -> list[tuple[int, int]]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from gen3sync.ledger import DropState, Verdict
 from gen3sync.sandbox import Point, Sandbox
@@ -15,17 +12,6 @@ from tests.scenario.submission_faults.kit import Story, names, persons, subjects
 DAY = 86_400
 YEARS = 40 * 365 * DAY
 VISIT = "type submitter_id subjects.submitter_id visit_number"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def story(tmp_path: Path, sandbox: Sandbox) -> Story:
-    return Story(tmp_path, sandbox)
 
 
 def test_a_clock_that_is_set_right_after_a_start_ends_no_wait_for_parents(story: Story) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from gen3sync.ledger import Verdict
 from gen3sync.sandbox import Sandbox
@@ -17,12 +14,6 @@ ROUTE = '[[outbox.route]]\npattern = "lab/*.tsv"\nprogram = "DEV"\nproject = "te
 
 def subjects(*rows: str) -> str:
     return table("type submitter_id studies.submitter_id sex species", *(f"subject {row}" for row in rows))
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
 
 
 def sex(sandbox: Sandbox) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,6 @@ from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.submission_faults.kit import PUT, Story, persons, subjects
 
 WITHDRAWN = Verdict.WITHDRAWN
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def story(tmp_path: Path, sandbox: Sandbox) -> Story:
-    return Story(tmp_path, sandbox)
 
 
 @pytest.fixture

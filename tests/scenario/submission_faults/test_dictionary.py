@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gen3sync.ledger import Verdict
+from gen3sync.ledger import Drop, Verdict
 from gen3sync.names import Project
 from gen3sync.outbox.model import Action
 from gen3sync.sandbox.dictionary import Dictionary
@@ -33,6 +33,17 @@ def becomes(story: Story, change: Callable[[Raw], None], *, graphql: bool = True
         commons.schema_cache.clear()
 
 
+def lands_after(story: Story, change: Callable[[Raw], None], text: str, *, graphql: bool) -> Drop:
+    """How a file ends that is dropped when the dictionary has changed since the daemon read it."""
+    story.drop("a.tsv", subjects("P0 S1 male human"))
+    with story.running() as days:
+        days.ended()
+        becomes(story, change, graphql=graphql)
+        days.passes(MINUTE)
+        story.drop("b.tsv", text)
+        return days.ended(2)[1]
+
+
 def gains_a_column(raw: Raw) -> None:
     raw["subject"]["properties"]["shoe_size"] = {"type": "integer"}
 
@@ -48,13 +59,12 @@ def loses_a_type(raw: Raw) -> None:
 
 @EVERYWHERE
 def test_a_column_that_the_dictionary_gained_since_it_was_read(story: Story, graphql: bool) -> None:
-    story.drop("a.tsv", subjects("P0 S1 male human"))
-    with story.running() as days:
-        days.ended()
-        becomes(story, gains_a_column, graphql=graphql)
-        days.passes(MINUTE)
-        story.drop("b.tsv", table("type submitter_id studies.submitter_id shoe_size", "subject P0 S1 44"))
-        [_, drop] = days.ended(2)
+    drop = lands_after(
+        story,
+        gains_a_column,
+        table("type submitter_id studies.submitter_id shoe_size", "subject P0 S1 44"),
+        graphql=graphql,
+    )
     assert (drop.verdict, drop.counts["updated"]) == (Verdict.LANDED, 1)
     assert story.subject("P0")["shoe_size"] == 44
     story.whole("P0", writes=2)
@@ -78,13 +88,9 @@ def test_a_blank_column_that_the_dictionary_gained_erases(story: Story) -> None:
 
 @EVERYWHERE
 def test_a_type_that_the_dictionary_gained_since_it_was_read(story: Story, graphql: bool) -> None:
-    story.drop("a.tsv", subjects("P0 S1 male human"))
-    with story.running() as days:
-        days.ended()
-        becomes(story, gains_a_type, graphql=graphql)
-        days.passes(MINUTE)
-        story.drop("b.tsv", table("type submitter_id studies.submitter_id sex", "animal A0 S1 male"))
-        [_, drop] = days.ended(2)
+    drop = lands_after(
+        story, gains_a_type, table("type submitter_id studies.submitter_id sex", "animal A0 S1 male"), graphql=graphql
+    )
     assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 1)
     assert story.says("b.tsv")["verification"]["verified"]
     assert [record["submitter_id"] for record in story.sandbox.records("DEV-test", "animal")] == ["A0"]

@@ -100,10 +100,8 @@ def test_a_request_that_was_never_sent_is_told_so(story: Story) -> None:
     story.whole(*names(2))
 
 
-def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a restart the log may be asked before the drop is at hand again: its receipt said "in flight" for ever."""
+def stops_before_the_answer(story: Story) -> None:
+    """Two new persons are dropped, and stored; the outbox stops before it hears of that."""
     with story.sandbox.faults.hold("after_log", **PUT) as hold:
         story.drop("subject.tsv", subjects(*persons(2)))
         with story.opened() as (outbox, _):
@@ -111,6 +109,13 @@ def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
             story.time.advance(60)
             hold.wait_reached()
             outbox.stop(0.1)
+
+
+def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart the log may be asked before the drop is at hand again: its receipt said "in flight" for ever."""
+    stops_before_the_answer(story)
     monkeypatch.setattr("gen3sync.outbox.lane.WINDOW", 0)
     with story.running() as days:
         days.until(lambda: not days.ledger.requests.unsettled())
@@ -126,13 +131,7 @@ def test_rows_of_a_superseded_drop_that_landed_are_told_so_where_all_rows_are_se
 ) -> None:
     """`send = "all"`: they were to be sent once more, and told as superseded, since nothing more of the drop is."""
     story = Story(tmp_path, sandbox, options='send = "all"')
-    with story.sandbox.faults.hold("after_log", **PUT) as hold:
-        story.drop("subject.tsv", subjects(*persons(2)))
-        with story.opened() as (outbox, _):
-            outbox.start()
-            story.time.advance(60)
-            hold.wait_reached()
-            outbox.stop(0.1)
+    stops_before_the_answer(story)
     story.drop("subject.tsv", subjects("P2 S1 male human"))
     old, _ = story.goes(2)
     assert old.verdict is Verdict.LANDED
