@@ -118,28 +118,32 @@ def while_taken(monkeypatch: pytest.MonkeyPatch, change: Callable[[], None]) -> 
 def test_changed_while(story: Story, monkeypatch: pytest.MonkeyPatch, change: str, stage: str) -> None:
     wanted = ENDS[change, stage]
     done: list[str] = []
+
+    def changes() -> None:
+        CHANGES[change](story, path)
+        done.append(change)
+
     if stage == "taking":
-        while_taken(monkeypatch, lambda: CHANGES[change](story, path))
+        while_taken(monkeypatch, changes)
 
     def failpoint(step: str) -> None:
         if step == "archive: papers placed" and stage == "archiving" and not done:
-            done.append(step)
-            CHANGES[change](story, path)
+            changes()
 
     path = story.outbox / "DEV/test/subject.tsv"
     with story.running(failpoint) as days:
         if stage == "settling":
             story.drop("subject.tsv", ONE, whole=change == "renamed")
             days.until(lambda: days.outbox.status().settling == 1, "a file that settles", pace=0)
-            CHANGES[change](story, path)
+            changes()
         elif stage == "taking":
             story.drop("subject.tsv", ONE, whole=change == "renamed")
-            days.until(lambda: not path.exists() or path.read_text() != ONE, "the change")
+            days.until(lambda: done, "the change")
         elif stage == "sending":
             with story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT) as hold:
                 story.drop("subject.tsv", ONE)
                 days.until(lambda: hold.fault.waiting, "an upload held before its commit", pace=0.2)
-                CHANGES[change](story, path)
+                changes()
         else:
             story.drop("subject.tsv", ONE)
         drops = days.ended(len(wanted))
