@@ -1,17 +1,26 @@
 """Rows that are done with, in the journal of their drop: a restart reads the drop again, and they stay done.
 
 A newer drop, or somebody else, may have written over them since; comparing them once more would put the old value back.
+The same holds for rows that could not be used when the file was read first: the dictionary may allow them since.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from gen3sync.outbox.index import EndedRow, RowIndex
-from gen3sync.outbox.model import IndexedRow, Json, RowState
+from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
 from gen3sync.outbox.proof import Proof
 from gen3sync.outbox.work import Work
 
+NOW_ALLOWED = Reason(
+    "REFUSED_BEFORE",
+    "By the dictionary that the commons had when the file was read first, this row could not be used.",
+    None,
+    "Where it is still wanted, drop the rejects file: newer rows of the record may have been stored since.",
+)
+_BAD, _PORTION = "bad", 5000
 _DONE = "done"
 _MARKS = "marks"
 """In a note: that it tells rows on one line apart. Notes of a gen3sync before that, which an upgrade finds, do not."""
@@ -45,6 +54,21 @@ def done_earlier(work: Work) -> Iterator[EndedRow]:
         work.compared += note.get("compared", 0)
         for line in lines:
             yield EndedRow(line, RowState(note["state"]), note["values"], tuple(note["kept"]))
+
+
+def note_bad(index: RowIndex, work: Work) -> None:
+    """Writes down which rows of the file cannot be used, but for those that an earlier life refused. Not flushed, as
+    above."""
+    found = index.newly_rejected(work.id)
+    while lines := list(itertools.islice(found, _PORTION)):
+        work.journal.note(_BAD, flush=False, lines=_ranges(lines))
+
+
+def bad_earlier(work: Work) -> Iterator[int]:
+    """Lines that could not be used in an earlier life."""
+    for note in work.journal.notes(_BAD):
+        for first, last in note["lines"]:
+            yield from range(first, last + 1)
 
 
 def _ranges(lines: Iterable[int]) -> list[list[int]]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from gen3sync.files import folder_error
 from gen3sync.ledger.rows import Drop
 from gen3sync.names import Project
-from gen3sync.outbox.earlier import done_earlier
+from gen3sync.outbox.earlier import NOW_ALLOWED, bad_earlier, done_earlier, note_bad
 from gen3sync.outbox.index import NewRow, RowIndex
 from gen3sync.outbox.journal import IN_FLIGHT
 from gen3sync.outbox.lost import sent_name
@@ -100,6 +100,8 @@ def read_some(
             index.remember_refused(work.id, _refused(work))
             index.end_refused(work.id, (RowState.NEW,))  # a newer drop of the record may have gone by
             index.remember_done(work.id, done_earlier(work))
+        if work.bad_rows:
+            note_bad(index, work)
         work.stage = Stage.WORK
         rooms.failpoint("read: done")
     return True
@@ -188,6 +190,7 @@ def never_sent(rooms: Rooms, work: Work) -> None:
 
 
 def _refused(work: Work) -> Iterator[tuple[int, Json]]:
+    yield from ((line, detail_of((NOW_ALLOWED,))) for line in bad_earlier(work))
     for line, reasons in work.journal.refusals():
         work.heard(reasons)
         yield line, detail_of(reasons) if reasons else None

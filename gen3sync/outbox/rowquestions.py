@@ -212,6 +212,11 @@ class RowQuestions:
         for line, raw, detail, node, sid in self._stream(query, drop_id, int(RowState.REJECTED)):
             yield RejectedRow(line_of(line), raw, load(detail) or {}, node, sid)
 
+    def newly_rejected(self, drop_id: int) -> Iterator[int]:
+        """Lines of refused rows that no earlier life refused."""
+        query = f"SELECT line {_IN_ORDER} AND state=? AND line NOT IN (SELECT line FROM refused WHERE drop_id=?)"
+        return (line for (line,) in self._stream(query, drop_id, int(RowState.REJECTED), drop_id))
+
     def sent_before(self, drop_id: int) -> Iterator[tuple[IndexedRow, Json]]:
         """Rows that were sent, with the values before, for the undo file."""
         query = f"SELECT {_COLUMNS}, before {_IN_ORDER} AND sent IS NOT NULL ORDER BY id"

@@ -14,8 +14,9 @@ from gen3sync.outbox.model import Action
 from gen3sync.sandbox.dictionary import Dictionary
 from gen3sync.sandbox.small_dictionary import small_dictionary
 from tests.scenario.outbox_bench import table
-from tests.scenario.submission_faults.kit import Story, subjects
+from tests.scenario.submission_faults.kit import Story, names, subjects
 
+LANDED, PARTLY = Verdict.LANDED, Verdict.PARTLY
 MINUTE = 61
 HOUR = 3601
 Raw = dict[str, Any]
@@ -116,6 +117,27 @@ def test_the_dictionary_is_asked_for_once_a_minute_at_most(story: Story) -> None
         asked = [one for one in story.sandbox.requests if one.path.endswith("_dictionary/_all")]
         assert len(asked) == 1
     story.whole()
+
+
+def test_a_row_of_an_old_drop_that_the_dictionary_allows_after_a_restart_stays_refused(story: Story) -> None:
+    """It could not be used, and a newer drop of its record landed: read again, the old one would be the newer write."""
+    columns = "type submitter_id studies.submitter_id sex shoe_size"
+    story.drop("old.tsv", table(columns, "subject P0 S1 male 44", "subject P1 S9 male .", "subject P2 S1 male 45"))
+    with story.running() as days:
+        days.until(lambda: any("waits for study S9" in drop.reason for drop in days.ledger.drops.open()), "a row waits")
+        story.drop("new.tsv", subjects("P0 S1 female human"))
+        days.ended()
+    becomes(story, gains_a_column)
+    story.time.advance(HOUR)
+    story.sandbox.write("DEV-test", [{"type": "study", "submitter_id": "S9", "projects": {"code": "test"}}])
+    old, new = story.goes(2)
+    assert (old.verdict, old.counts["created"], old.counts["rejected"], new.verdict) == (PARTLY, 1, 2, LANDED)
+    assert story.subject("P0")["sex"] == "female"
+    bad = story.rejects("old.tsv")
+    assert [(row["_line"], row["_error_type"]) for row in bad] == [("2", "REFUSED_BEFORE"), ("4", "REFUSED_BEFORE")]
+    story.drop("again.tsv", table(columns, "subject P2 S1 male 45"))
+    assert story.goes(3)[2].counts["created"] == 1, "dropped again it is what the dictionary says now"
+    story.whole(*names(3))
 
 
 def test_a_type_that_the_dictionary_loses_while_its_rows_wait(story: Story) -> None:
