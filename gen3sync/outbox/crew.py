@@ -57,7 +57,7 @@ class Crew(Executor):
                 future.cancel()
                 return future
             self._line.append((future, partial(fn, *args, **kwargs)))  # type: ignore[arg-type]
-            self._begin_some()
+            self._begin_some(self._clock.monotonic())
         return future
 
     def send_home(self) -> None:
@@ -81,15 +81,14 @@ class Crew(Executor):
 
     # --- within
 
-    def _free(self) -> int:
-        """Exchanges that may begin now."""
-        now = self._clock.monotonic()
+    def _free(self, now: float) -> int:
+        """Exchanges that may begin at `now`."""
         young = sum(now - began < self._patience for began in self._running.values())
         return min(self._width - young, AT_MOST * self._width - len(self._running))
 
-    def _begin_some(self) -> None:
+    def _begin_some(self, now: float) -> None:
         """With the lock held: sees to it that somebody takes what may begin, now or when its time comes."""
-        able = min(self._free(), len(self._line))
+        able = min(self._free(now), len(self._line))
         for _ in range(able - (self._threads - len(self._running))):
             self._threads += 1
             threading.Thread(target=self._work, name=f"{self._name} {self._threads}", daemon=True).start()
@@ -104,11 +103,12 @@ class Crew(Executor):
         while True:
             with self._changed:
                 self._moved.clear()
-                self._begin_some()
+                # One look at the clock: what was young at a first and old at a second would be waited for by nobody.
+                now = self._clock.monotonic()
+                self._begin_some(now)
                 if self._closed or not self._line:
                     self._watched = False
                     return
-                now = self._clock.monotonic()
                 passing = (began + self._patience for began in self._running.values())
                 until = min((moment for moment in passing if moment > now), default=None)
             self._clock.wait(self._moved, None if until is None else until - self._clock.monotonic())
@@ -116,7 +116,7 @@ class Crew(Executor):
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._line or self._free() < 1:
+                while not self._line or self._free(self._clock.monotonic()) < 1:
                     if self._closed and not self._line:
                         self._threads -= 1
                         return
@@ -140,7 +140,7 @@ class Crew(Executor):
             # Before the future tells of it: whoever hears of its end may submit the next at once.
             del self._running[mine]
             self._moved.set()
-            self._begin_some()
+            self._begin_some(self._clock.monotonic())
         if problem is not None:
             future.set_exception(problem)
         elif wanted:

@@ -36,7 +36,7 @@ class Story:
             self._running += 1
             self.most = max(self.most, self._running)
             self._changed.notify_all()
-        assert self._go[name].wait(WAIT)
+        assert self._go[name].wait(2 * WAIT)  # for longer than anybody waits for what comes after it
         with self._changed:
             self._running -= 1
         return name
@@ -80,6 +80,32 @@ def test_what_hangs_lets_others_pass_after_a_while_and_not_before(story: Story) 
     assert not others[2].running()  # b and c are young
     story.let_go("b")
     story.until(lambda: story.begun[4:] == ["d"])
+
+
+class Running(ManualClock):
+    """Once `goes` is set, time goes on by `PATIENCE` right after the crew's line has looked at the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes = threading.Event()
+
+    def monotonic(self) -> float:
+        seen = super().monotonic()
+        if self.goes.is_set() and threading.current_thread().name == "test line":
+            self.goes.clear()
+            self.advance(PATIENCE)
+        return seen
+
+
+def test_the_time_may_come_just_while_the_line_looks_at_the_clock(story: Story) -> None:
+    """What hung was young at the first look and old at the second: nobody thought of those behind it any more."""
+    clock = story.clock = Running()
+    story.crew = Crew(1, "test", clock, PATIENCE)
+    clock.goes.set()
+    story.submit("hung")
+    story.until(lambda: story.begun == ["hung"])
+    story.submit("b")
+    story.until(lambda: story.begun == ["hung", "b"])
 
 
 def test_there_is_an_end_to_it_where_everything_hangs(story: Story) -> None:
