@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def push(
         from gen3sync.cli.plan import show_plans
 
         return show_plans(invocation, [checked(file) for file in files], to, rows=20)
-    settings = invocation.settings()
+    settings, files = invocation.settings(), tuple(dict.fromkeys(files))  # one that is named twice is sent once
     for file in files:
         checked(file)
     alive = daemon_alive(settings)
@@ -145,9 +146,15 @@ def _newest(ledger: Ledger) -> int:
 
 
 def _drops(ledger: Ledger, placed: Sequence[Placed], start: int) -> list[Drop]:
-    """The drops of the copies, in the order of the command line; those that have not been seen yet are missing."""
-    found = ([drop for drop in ledger.drops.by_path(each.path) if drop.id > start] for each in placed)
-    return [drops[0] for drops in found if drops]
+    """The drops of the copies, in the order of the command line; those that have not been seen yet are missing.
+
+    A copy may have got the name of an earlier one that had gone through by then: its drop is the later one."""
+    times = Counter(each.path for each in placed)
+    newest = {
+        path: [drop for drop in ledger.drops.by_path(path) if drop.id > start][:number]
+        for path, number in times.items()
+    }
+    return [newest[each.path].pop() for each in placed if newest[each.path]]
 
 
 def _tell(bar: Bar, drops: Sequence[Drop]) -> None:
@@ -171,36 +178,31 @@ def _show(bar: Bar, settings: Settings, drops: Sequence[Drop]) -> None:
 
 
 def report(invocation: Invocation, placed: Sequence[Placed], drops: Sequence[Drop]) -> int:
-    """Says how each file ended, and gives the exit code of the worst."""
-    by_path = {drop.path: drop for drop in drops}
+    """Says how each file ended, and gives the exit code of the worst. Files of several folders may have one name."""
+    ended = list(zip(placed, drops, strict=True))
     if invocation.json:
-        invocation.emit([_plain(each, by_path.get(each.path)) for each in placed])
+        invocation.emit([_plain(each, drop) for each, drop in ended])
     else:
-        for each in placed:
-            drop = by_path.get(each.path)
+        for each, drop in ended:
             invocation.say(_line(each, drop))
-    well = all(
-        (drop := by_path.get(each.path)) is not None and drop.verdict in ("landed", "superseded") for each in placed
-    )
+    well = all(drop.verdict in ("landed", "superseded") for drop in drops)
     return ExitCode.OK if well else ExitCode.DEGRADED
 
 
-def _plain(placed: Placed, drop: Drop | None) -> dict[str, Any]:
+def _plain(placed: Placed, drop: Drop) -> dict[str, Any]:
     return {
         "file": str(placed.file),
         "path": placed.path,
-        "drop": drop.id if drop else None,
-        "state": str(drop.state) if drop else "waiting",
-        "verdict": str(drop.verdict) if drop and drop.verdict else None,
-        "reason": drop.reason if drop else "",
-        "counts": dict(drop.counts) if drop else {},
-        "receipt": drop.receipt if drop else None,
+        "drop": drop.id,
+        "state": str(drop.state),
+        "verdict": str(drop.verdict) if drop.verdict else None,
+        "reason": drop.reason,
+        "counts": dict(drop.counts),
+        "receipt": drop.receipt,
     }
 
 
-def _line(placed: Placed, drop: Drop | None) -> str:
-    if drop is None:
-        return f"{'waiting'.ljust(10)} {printable(placed.file)}: it lies in the outbox as {printable(placed.path)}"
+def _line(placed: Placed, drop: Drop) -> str:
     label = str(drop.verdict or drop.state)
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
     words = printable(drop.reason, 2000) or counts

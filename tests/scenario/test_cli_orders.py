@@ -119,6 +119,22 @@ def test_where_a_push_goes_must_be_plain(lab: Lab) -> None:
     assert lab.call("push", path).code == 0
 
 
+def test_files_of_one_name_are_told_apart_and_one_named_twice_is_one(
+    lab: Lab, alive: AbstractContextManager[object]
+) -> None:
+    bad, good = (lab.folder / folder / "study.tsv" for folder in ("bad", "good"))
+    for path, text in ((bad, STUDIES.splitlines()[0]), (good, STUDIES)):
+        path.parent.mkdir()
+        path.write_text(text)
+    with alive:
+        result = lab.call("push", bad, good, bad, "--to", "DEV/test", "--json")
+        told = [(each["file"], each["verdict"]) for each in result.json]
+        assert (result.code, told) == (1, [(str(bad), "rejected"), (str(good), "landed")]), result.err
+        for path, each in zip((bad, good), result.json, strict=True):
+            receipt = json.loads(Path(each["receipt"]).read_bytes())
+            assert (receipt["verdict"], receipt["bytes"]) == (each["verdict"], path.stat().st_size)
+
+
 def test_pushed_names_never_write_over_what_waits(lab: Lab) -> None:
     lab.drop("study.tsv", STUDIES.replace("Title", "Waiting"))
     lab.sandbox.set_project("DEV-test", state="closed")
