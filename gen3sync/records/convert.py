@@ -83,11 +83,16 @@ def plain(value: object) -> object:
 
 
 def same_value(one: object, other: object) -> bool:
-    """Whether two values are equal once stored: 2 and 2.0 are, true and 1 are not, lists count their order."""
+    """Whether two values are equal once stored: 2 and 2.0 are, true and 1 are not, lists count their order. A database
+    keeps the digits that JSON wrote of a float, not its bits: 1e23 comes back as a one and 23 noughts."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, Decimal) or isinstance(other, Decimal):
         return same_value(plain(one), plain(other))
+    if isinstance(one, float) and isinstance(other, int):
+        return one == other or other == Decimal(repr(one))
+    if isinstance(one, int) and isinstance(other, float):
+        return same_value(other, one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(same_value(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict):

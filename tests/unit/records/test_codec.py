@@ -79,6 +79,11 @@ def test_equality_is_the_stores() -> None:
     assert not same_value(["a", "b"], ["b", "a"])
     assert same_value([1, [2.0]], [1.0, [2]])
     assert not same_value("2", 2)
+    assert same_value(1e23, 10**23)  # as it was written; its bits are 8,388,608 less
+    assert same_value(int(1e23), 1e23)
+    assert not same_value(10**23 + 1, 1e23)
+    assert not same_value(2**53 + 1, 2.0**53)
+    assert not same_value("1e23", 1e23)
 
 
 @pytest.mark.parametrize(
