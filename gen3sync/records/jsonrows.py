@@ -64,9 +64,13 @@ class JsonRows:
         problems = [*_doubled(record, record.value), *_characters(record, value)]
         name, submitter_id = value.get("type"), value.get("submitter_id")
         node = self._dictionary.submittable(name) if isinstance(name, str) else None
-        if node is None:
-            problems.append(unknown_type(name if isinstance(name, str) else "", self._dictionary, record.line))
-        if not isinstance(submitter_id, str) or not submitter_id.strip():
+        if not isinstance(name, str | None):
+            problems.append(_no_text(ProblemKind.BLANK_TYPE, "type", name, record.line))
+        elif node is None:
+            problems.append(unknown_type(name or "", self._dictionary, record.line))
+        if not isinstance(submitter_id, str | None):
+            problems.append(_no_text(ProblemKind.MISSING_SUBMITTER_ID, "submitter_id", submitter_id, record.line))
+        elif submitter_id is None or not submitter_id.strip():
             problems.append(missing_submitter_id(record.line))
         cleaned = self._clean(record, value, node, problems) if node is not None else {}
         known_id = submitter_id if isinstance(submitter_id, str) else None
@@ -147,6 +151,11 @@ def _flat_link(key: str, line: int) -> Problem:
     return Problem(ProblemKind.BAD_LINK, text, f'Write it as "{link}": {{"{by}": "…"}}.', line, key)
 
 
+def _no_text(kind: ProblemKind, key: str, value: object, line: int) -> Problem:
+    text = f"The value of '{key}' is {_called(value)}, where a text is expected."
+    return Problem(kind, text, "Write it in double quotes.", line, key)
+
+
 def _doubled(record: JsonRecord, keys: Iterable[str]) -> Iterator[Problem]:
     """Keys that stand twice for the commons, which reads `*sex` as `sex`."""
     times = Counter(key.lstrip("*") for key in keys)
@@ -193,5 +202,7 @@ def _called(value: object) -> str:
             return "a text"
         case list():
             return "a list"
+        case dict():
+            return "an object"
         case _:
             return "a number"

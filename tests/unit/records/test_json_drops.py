@@ -123,6 +123,18 @@ def test_bad_records_are_refused_and_others_go_on(record: str, kind: ProblemKind
     assert bad.raw == record
 
 
+@pytest.mark.parametrize(
+    ("value", "called"), [(7, "a number"), (True, "true or false"), ([], "a list"), ({}, "an object")]
+)
+def test_what_is_no_text_is_not_called_blank(value: object, called: str) -> None:
+    (bad,) = bad_rows(json.dumps([CASE | {"type": value, "submitter_id": value}]), "d.json")
+    told = [(problem.message, problem.remedy, problem.column) for problem in bad.problems]
+    assert told == [
+        (f"The value of '{key}' is {called}, where a text is expected.", "Write it in double quotes.", key)
+        for key in ("type", "submitter_id")
+    ]
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "[1, NaN]"])
 def test_numbers_that_are_none(number: str) -> None:
     record = f'{{"type": "sample", "submitter_id": "S", "initial_weight": {number}}}'
