@@ -35,12 +35,6 @@ PHRASES = tuple(
             "Keep one.",
         ),
         (
-            r"Relationship to (?P<target>\w+) (?P<id>\S+) in project (?P<project>\S+) not allowed",
-            "The parent {target} belongs to another project, {project}",
-            None,
-            "Name a parent of this project.",
-        ),
-        (
             r"Cannot link entity to project (?P<code>\S+) under (?P<project>\S+) endpoint",
             "`projects.code` must be {project}, the project that the row is sent to",
             "projects.code",
@@ -139,6 +133,12 @@ PHRASES = tuple(
             "The file is already {state}, and the commons lets nobody change its record",
             "file_state",
             ASK,
+        ),
+        (
+            r"409 Client Error: ",
+            f"{_INDEX} was changed meanwhile: another row, or somebody else, names the same file (by hashes and size)",
+            None,
+            "Drop the row again.",
         ),
         (
             r"Existing index is required for file creation",

@@ -18,6 +18,7 @@ from gen3sync.outbox.model import Reason
 from gen3sync.outbox.phrases import ASK, PHRASES
 from gen3sync.records.dictionary import NodeType
 
+_ID = re.compile(r"'id': '([^']*)'")
 _NAMED = re.compile(r"'(?:submitter_id|code|name)': '([^']*)'")
 
 
@@ -86,6 +87,8 @@ def _demanded(asked: Demand, place: _Place) -> Reason:
     if link is not None:
         ids = "(a UUID)" in asked.must
         column = f"{link.name}.id" if ids else column
+        if ids and len(who := _ID.findall(asked.value)) == 1:
+            asked = replace(asked, value=f"'{who[0]}'")  # not the list of objects that the commons makes of a cell
         must = "be an id that the commons gave (a UUID)" if ids else f"name its {link.target} by `{link.key}` or `id`"
         asked = replace(asked, must=must, remedy="Name the parent by its submitter_id instead." if ids else "")
     item = f", in item {int(number[1]) + 1}" if number and link is None else ""
@@ -117,7 +120,12 @@ def _linkless(names: list[str], place: _Place) -> Reason:
     rule += f" {'no' if len(columns) == 1 else 'a'} parent: every {place.node.name} must belong to {_a(parents)}"
     key = place.node.link[names[0]].key if names[0] in place.node.link else "submitter_id"
     there = f"the {key} of its {parents} there."
-    write = f"Write {there}" if any(place.has(column) for column in columns) else f"Add the column and write {there}"
+    if any(place.has(name) for name in names):  # only records of JSON have links without a dot
+        write = f'Write {there[:-1]}, as {{"{key}": "…"}}.'
+    elif any(place.has(column) for column in columns):
+        write = f"Write {there}"
+    else:
+        write = f"Add the column and write {there}"
     return _reason(rule, columns[0], write)
 
 
@@ -157,6 +165,15 @@ def _no_parent(found: re.Match[str], place: _Place) -> Reason:
     if place.columns and link in place.node.link and not place.node.link[link].to_one:
         remedy = f"{remedy} {run_together(who or '')}".rstrip()
     return _reason(rule, column, remedy, message)
+
+
+def _elsewhere(found: re.Match[str], place: _Place) -> Reason:
+    target, project = found["target"], printable(found["project"], 80)
+    links = [link.name for link in place.node.links if link.target == target]
+    there = [name for name in links if any(one.partition(".")[0] == name for one in place.columns)] or links
+    rule = f"The parent {printable(target, 80)} belongs to another project, {project}"
+    message = f"{rule}: {printable(found['id'], 80)}."
+    return _reason(rule, place.column(there[0]) if len(there) == 1 else None, "Name a parent of this project.", message)
 
 
 def _one_parent(found: re.Match[str], place: _Place) -> Reason:
@@ -205,6 +222,7 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], _Place], Reaso
         (r"\W*Key (?P<names>'[^']+') is not a valid property for type '", _unknown),
         (r"Entity is missing (a )?required link to (?P<names>.+)$", _links),
         (r"No link destination found for (?P<link>\w+)(, id='(?P<id>[^']*)')?", _no_parent),
+        (r"Relationship to (?P<target>\w+) (?P<id>\S+) in project (?P<project>\S+) not allowed", _elsewhere),
         (r"More than one link destination found for (?P<link>\w+)", _fits_several),
         (r"'(?P<link>\w+)' link has to be (many|one)_to_one$", _one_parent),
         (r"'(?P<link>\w+)' link has to be one_to_(one|many), target node", _parent_taken),

@@ -136,7 +136,7 @@ def test_every_recorded_error_has_words_of_ours() -> None:
             "cases",
             f"[{{'id': 'abc'}}] is not valid under any of the given schemas: 'abc' does not match {IS_UUID} and "
             "[{'id': 'abc'}] is not of type 'object'",
-            "`cases.id` must be an id that the commons gave (a UUID), not [{'id': 'abc'}]. Name the parent by its "
+            "`cases.id` must be an id that the commons gave (a UUID), not 'abc'. Name the parent by its "
             "submitter_id instead.",
         ),
         (
@@ -230,6 +230,12 @@ def test_every_recorded_error_has_words_of_ours() -> None:
         (
             "slide",
             None,
+            f"409 Client Error: CONFLICT for url: http://indexd-service/index/{UUID}?rev=1a2b3c4d",
+            "names the same file (by hashes and size). Drop the row again.",
+        ),
+        (
+            "slide",
+            None,
             "Internal server error. Sorry, something unexpected went wrong!",
             "(Internal server error), also",
         ),
@@ -237,25 +243,6 @@ def test_every_recorded_error_has_words_of_ours() -> None:
 )
 def test_what_the_sources_can_say(node: str, key: str | None, said: str, ours: str) -> None:
     assert ours in words(node, key, said)
-
-
-@pytest.mark.parametrize(("node", "link", "several"), [("aliquot", "samples", True), ("sample", "cases", False)])
-def test_a_parent_of_a_table_that_may_be_several(node: str, link: str, *, several: bool) -> None:
-    said = f"No link destination found for {link}, unique_keys='[{{'project_id': 'A-b', 'submitter_id': 'E1;E2'}}]'"
-    of_json = told(Reason("INVALID_LINK", said, link), DICTIONARY.nodes[node])
-    of_table = told(Reason("INVALID_LINK", said, link), DICTIONARY.nodes[node], [f"{link}.submitter_id"])
-    advice = "If 'E1;E2' names several parents: they stand with commas between them, in CSV with '#'."
-    assert str(of_table) == (f"{of_json} {advice}" if several else str(of_json))
-    assert advice not in str(of_json)
-
-
-def test_the_columns_of_the_file_are_named() -> None:
-    said = "'cases' is a required property"
-    assert words("sample", "cases", said, ("type", "cases.id")).startswith("`cases.id` names no parent")
-    assert words("sample", "cases", said, ("type", "cases.submitter_id")).endswith(
-        "Write the submitter_id of its case there."
-    )
-    assert "Fill it in." in words("sample", "sample_type", "'sample_type' is a required property", ("sample_type",))
 
 
 def test_a_long_list_is_shortened_and_kept_whole_beside() -> None:
