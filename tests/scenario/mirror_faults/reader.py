@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PIECE = 512
+ENOUGH = 10
 INDEX = ".gen3sync.json"
 
 
@@ -41,6 +42,9 @@ class Reader:
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.stop = threading.Event()
+        self._missing = {f"{Path(name).name} {state}" for name, whole in known.items() for state in range(len(whole))}
+        self._missing.add(f"{INDEX} {len(known)}")
+        self._lock = threading.Lock()
 
     def files(self, way: Callable[[Path], bytes]) -> None:
         while not self.stop.is_set():
@@ -56,20 +60,29 @@ class Reader:
     def note(self, name: str, way: Callable[[Path], bytes], judge: Callable[[bytes], object]) -> None:
         try:
             data = way(Path(name))
-            self.seen[f"{Path(name).name} {judge(data)}"] += 1
+            self._saw(f"{Path(name).name} {judge(data)}")
         except (OSError, ValueError, KeyError) as error:
             self.wrong.append(f"{name}: {error!r}")
 
+    def _saw(self, what: str) -> None:
+        """Says so once each state of each file was seen a few times."""
+        with self._lock:
+            self.seen[what] += 1
+            if what in self._missing and self.seen[what] > ENOUGH:
+                self._missing.remove(what)
+                if not self._missing:
+                    print("enough", flush=True)  # noqa: T201 - the test waits for it
+
 
 def main() -> None:
-    """Gets `known` as a line of JSON, says `ready`, reads until standard input ends, tells."""
+    """Gets `known` as a line of JSON, says `ready`, reads until standard input ends, says `enough` meanwhile, tells."""
     reader = Reader(json.loads(sys.stdin.readline()))
     os.nice(15)  # it reads whenever the refreshes leave time, and takes none from them
     work = (lambda: reader.files(at_once), lambda: reader.files(in_pieces), reader.indexes)
     threads = [threading.Thread(target=each) for each in work]
+    print("ready", flush=True)  # noqa: T201 - the test waits for it
     for thread in threads:
         thread.start()
-    print("ready", flush=True)  # noqa: T201 - the test waits for it
     sys.stdin.read()
     reader.stop.set()
     for thread in threads:

@@ -240,7 +240,7 @@ def test_a_small_disk(tmp_path: Path, story: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -79,7 +79,7 @@ def test_both_formats_of_a_node_keep_their_files(tmp_path: Path) -> None:
 
 
 def test_a_stalled_export(tmp_path: Path) -> None:
-    with settled(tmp_path, commons={"read_timeout": 2}) as (h, before):
+    with settled(tmp_path, commons={"read_timeout": 5}) as (h, before):
         with h.sandbox.faults.stall_export(rows=2):
             h.look()
             before.stands(h, Outcome.FAILED, "did not|no answer|silent|in time|stopped")
@@ -87,11 +87,11 @@ def test_a_stalled_export(tmp_path: Path) -> None:
 
 
 def test_an_export_slower_than_the_deadline(tmp_path: Path) -> None:
-    with settled(tmp_path, commons={"deadline": 3}) as (h, before):
+    with settled(tmp_path, commons={"deadline": 6}) as (h, before):
         study(h.sandbox, *(f"MORE-{n}" for n in range(1500)))
         h.sandbox.faults.set(export_rows=150)
         h.look()
-        before.stands(h, Outcome.FAILED, "within 3 s|deadline|longer than|in time")
+        before.stands(h, Outcome.FAILED, "within 6 s|deadline|longer than|in time")
         h.sandbox.faults.clear()
         fresh(h)
 
