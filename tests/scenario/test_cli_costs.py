@@ -23,6 +23,8 @@ STATUS_SECONDS = 0.250
 IDLE_SHARE = 0.002
 IDLE_MEGABYTES = 100
 WATCHED = 20.0
+LOOKS = 3
+"""What a daemon costs for months it costs in each of them; what a busy machine does to one of them it does not."""
 YARDSTICK = "import json, sqlite3, tempfile, dataclasses, re, logging, enum"
 YARDSTICK_SECONDS = 0.040
 HEAVY = {"pydantic", "sqlalchemy", "rich", "requests", "urllib3", "apscheduler", "watchdog", "jwt", "ijson", "ssl"}
@@ -93,14 +95,19 @@ def test_an_idle_daemon_costs_next_to_nothing(lab: Lab) -> None:
             until(lambda name=name: lab.receipt(f"{name}.tsv"), process=process)  # type: ignore[misc]
         # Until the lanes have gone to rest and what the start left over is done.
         threading.Event().wait(5)
-        yardsticks = [cost("-c", YARDSTICK) for _ in range(3)]
-        before = processor_seconds(process.pid)
-        threading.Event().wait(WATCHED)
-        share = (processor_seconds(process.pid) - before) / WATCHED
+        looks = []
+        for _ in range(LOOKS):
+            yardsticks = [cost("-c", YARDSTICK) for _ in range(3)]
+            before = processor_seconds(process.pid)
+            threading.Event().wait(WATCHED)
+            share = (processor_seconds(process.pid) - before) / WATCHED
+            yardsticks += [cost("-c", YARDSTICK) for _ in range(4)]
+            looks.append((share / slowness(yardsticks), share, yardsticks))
+            if looks[-1][0] <= IDLE_SHARE:
+                break
         memory = resident(process.pid)
-        yardsticks += [cost("-c", YARDSTICK) for _ in range(4)]
         assert stop(process) == 0
-    assert share <= IDLE_SHARE * slowness(yardsticks), (f"{share:.3%} of a core", yardsticks)
+    assert min(looks)[0] <= IDLE_SHARE, looks
     assert memory <= IDLE_MEGABYTES, f"{memory:.0f} MB"
 
 
