@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,11 +74,11 @@ class Lab:
         return call(*args, "-c", self.config, env=self.env)
 
     def drop(self, name: str, content: str | bytes | None = None) -> Path:
-        """As a person copies a file into the outbox; without content, one of the real TSVs."""
-        path = self.outbox / name
+        """A file arrives in the outbox, whole at once; without content, one of the real TSVs."""
         raw = (DATA / "tsv" / name).read_bytes() if content is None else content
-        path.write_bytes(raw.encode() if isinstance(raw, str) else raw)
-        return path
+        aside = self.outbox / f".{name}"
+        aside.write_bytes(raw.encode() if isinstance(raw, str) else raw)
+        return aside.replace(self.outbox / name)
 
     def status(self) -> Status | None:
         try:
@@ -89,9 +89,8 @@ class Lab:
     def receipt(self, name: str) -> dict[str, Any] | None:
         """The receipt of an archived file, wherever it went."""
         for root in ("sent", "rejected"):
-            path = self.folder / root / "DEV" / "test" / f"{name}.receipt.json"
-            if path.exists():
-                found: dict[str, Any] = json.loads(path.read_bytes())
+            with suppress(FileNotFoundError):
+                found: dict[str, Any] = json.loads((self.folder / root / f"DEV/test/{name}.receipt.json").read_bytes())
                 return found
         return None
 
