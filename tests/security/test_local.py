@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gen3sync.ledger import open_ledger
 from gen3sync.sandbox.sandbox import Sandbox
 from tests.scenario.inbox_house import house, study
 from tests.scenario.lab import CONFIG, Lab, until
+from tests.unit.openly import open_folder
 
 NOBODY = 65534
 STUDIES = [{"projects": ["DEV-test"], "nodes": ["study"], "every": "1h"}]
@@ -57,6 +57,7 @@ def test_orders_that_mean_nothing_are_answered_and_stop_nobody(lab: Lab) -> None
 
 
 def test_the_state_s_folders_are_closed_also_where_they_were_open(tmp_path: Path) -> None:
+    etc = Path("/etc").stat().st_mode
     (tmp_path / "lanes").mkdir(mode=0o777)
     (tmp_path / "lanes").chmod(0o777)
     close_to_others(tmp_path)
@@ -65,15 +66,14 @@ def test_the_state_s_folders_are_closed_also_where_they_were_open(tmp_path: Path
     (tmp_path / "drops").symlink_to("/etc")
     with pytest.raises(FolderError):
         close_to_others(tmp_path)
-    assert Path("/etc").stat().st_mode & 0o777 == 0o755
+    assert Path("/etc").stat().st_mode == etc
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="looks as another user, which only root can")
 def test_another_user_reads_neither_ledger_nor_snapshots_nor_receipts() -> None:
     # Not in pytest's own folders, which are closed to others already: here all above the state folder is open.
-    with tempfile.TemporaryDirectory() as folder, Sandbox(projects=["DEV-test"]) as sandbox:
-        Path(folder).chmod(0o755)
-        lab = Lab(Path(folder), sandbox)
+    with open_folder() as folder, Sandbox(projects=["DEV-test"]) as sandbox:
+        lab = Lab(folder, sandbox)
         lab.config.write_text(CONFIG.replace('"experiment", "case", "sample", "aliquot"', '"study"'))
         _look_as_nobody(lab)
 

@@ -11,6 +11,7 @@ import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -107,15 +108,12 @@ def test_what_a_run_writes_is_for_the_owner_and_the_group(lab: Lab) -> None:
             lab.drop("bad.tsv", BAD)
             until(lambda: lab.receipt("study.tsv") and lab.receipt("bad.tsv"), process=process)
             until(lambda: (lab.inbox / "study.tsv").exists(), process=process)
-            modes = {
-                path.relative_to(lab.folder).as_posix(): stat.S_IMODE(path.lstat().st_mode)
-                for path in lab.folder.rglob("*")
-                if not path.is_symlink()
-            }
-            assert not [path for path in lab.folder.rglob("*") if path.is_socket()]
+            found = modes_below(lab.folder)
             assert stop(process) == 0
     finally:
         os.umask(before)
+    assert not [name for name, mode in found.items() if stat.S_ISSOCK(mode)]
+    modes = {name: stat.S_IMODE(mode) for name, mode in found.items() if not stat.S_ISLNK(mode)}
     ledger = {name: mode for name, mode in modes.items() if name.startswith("state/ledger.sqlite")}
     assert ledger
     assert set(ledger.values()) == {0o600}
@@ -129,6 +127,16 @@ def test_what_a_run_writes_is_for_the_owner_and_the_group(lab: Lab) -> None:
     mirrors = [modes[name] for name in modes if name.startswith("inbox/") and name.endswith(".tsv")]
     assert mirrors
     assert not [mode for mode in mirrors if mode & 0o007]
+
+
+def modes_below(folder: Path) -> dict[str, int]:
+    """Of all that lies in `folder` while a daemon works in it: files and folders may go between two looks."""
+    found = {}
+    for where, folders, files in os.walk(folder):
+        for path in (Path(where, name) for name in (*folders, *files)):
+            with suppress(FileNotFoundError):
+                found[path.relative_to(folder).as_posix()] = path.lstat().st_mode
+    return found
 
 
 def _above(name: str) -> set[str]:

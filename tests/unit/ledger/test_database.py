@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -28,6 +26,7 @@ from gen3sync.ledger import database as database_module
 from gen3sync.ledger.database import open_database
 from gen3sync.ledger.migrations import MIGRATIONS, first
 from gen3sync.ledger.schema import metadata
+from tests.unit.openly import open_folder
 
 ROOT = Path(__file__).parents[3]
 
@@ -317,11 +316,8 @@ def test_reading_where_nothing_is_yet(path: Path, clock: ManualClock) -> None:
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """A folder other users may look into (pytest's own are private)."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with open_folder() as folder:
+        yield folder
 
 
 def test_reading_where_nothing_may_be_written(public_folder: Path, clock: ManualClock) -> None:
