@@ -153,9 +153,12 @@ def fence_page(status: int, message: str | None) -> Reply:
 
 
 def save_key(path: Path, key: object, mode: int = 0o600) -> Path:
-    path.write_text(key if isinstance(key, str) else json.dumps(key))
-    path.chmod(mode)
-    return path
+    """Another file in the place of the one before: written over within one tick of the file system's clock, at the same
+    length, it would look like that one."""
+    aside = path.with_name(f"{path.name}.new")
+    aside.write_text(key if isinstance(key, str) else json.dumps(key))
+    aside.chmod(mode)
+    return aside.replace(path)
 
 
 def zipped(body: bytes) -> Reply:
