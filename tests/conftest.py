@@ -23,6 +23,12 @@ settings.register_profile(
 settings.load_profile("gen3sync")
 
 
+# Tests speak to this machine alone: a proxy of the environment is not for them.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
+
 # A shell that runs `make test` in the background ignores Ctrl-C, and the processes that tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -57,7 +57,7 @@ class Pair:
 def pair(tmp_path: Path) -> Iterator[Pair]:
     with Sandbox() as sandbox:
         source = CredentialsSource(sandbox.write_api_key(tmp_path / "key.json"), {})
-        transport = Transport(timeouts=Timeouts(5, 5, 20), proxies={})
+        transport = Transport(timeouts=Timeouts(20, 60, 120), proxies={})
         client = CommonsClient(transport, TokenManager(transport, source, SystemClock()))
         built = Pair(sandbox, client)
         assert isinstance(built.put("type | submitter_id | projects.code", "study | E-1 | test"), Landed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import socket
 import threading
@@ -38,9 +39,9 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 class Manager:
     """systemd's end of the notification socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, name: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
+        self._socket.bind(f"\0{name}")
         self._socket.setblocking(False)
 
     def heard(self) -> list[str]:
@@ -56,9 +57,10 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path: Path, lab: Lab) -> Iterator[Manager]:
-    listener = Manager(tmp_path / "notify")
-    lab.env |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+def manager(lab: Lab) -> Iterator[Manager]:
+    name = f"gen3sync-test-life-{os.getpid()}"  # a path below TMPDIR may be too long for a socket
+    listener = Manager(name)
+    lab.env |= {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": "400000"}
     yield listener
     listener.close()
 

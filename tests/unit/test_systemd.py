@@ -2,6 +2,8 @@
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,15 @@ from gen3sync.systemd import Notifier
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.bind(str(tmp_path / "notify"))
-    listener.settimeout(5)
-    return listener
+def manager() -> Iterator[socket.socket]:
+    # Below /tmp itself: a socket's path has a hundred bytes, and TMPDIR may have more.
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener,
+    ):
+        listener.bind(f"{folder}/notify")
+        listener.settimeout(60)
+        yield listener
 
 
 def test_outside_systemd_nothing_happens() -> None:
@@ -24,23 +30,21 @@ def test_outside_systemd_nothing_happens() -> None:
     assert notifier.watchdog is None
 
 
-def test_ready_says_status(manager: socket.socket, tmp_path: Path) -> None:
-    with manager:
-        Notifier.from_environment({"NOTIFY_SOCKET": str(tmp_path / "notify")}).ready("3 files waiting")
-        assert manager.recv(1024) == b"READY=1\nSTATUS=3 files waiting"
+def test_ready_says_status(manager: socket.socket) -> None:
+    Notifier.from_environment({"NOTIFY_SOCKET": manager.getsockname()}).ready("3 files waiting")
+    assert manager.recv(1024) == b"READY=1\nSTATUS=3 files waiting"
 
 
-def test_a_status_cannot_forge_another_message(manager: socket.socket, tmp_path: Path) -> None:
-    with manager:
-        Notifier.from_environment({"NOTIFY_SOCKET": str(tmp_path / "notify")}).status("x\nWATCHDOG=trigger")
-        assert manager.recv(1024) == b"STATUS=x\\x0aWATCHDOG=trigger"
+def test_a_status_cannot_forge_another_message(manager: socket.socket) -> None:
+    Notifier.from_environment({"NOTIFY_SOCKET": manager.getsockname()}).status("x\nWATCHDOG=trigger")
+    assert manager.recv(1024) == b"STATUS=x\\x0aWATCHDOG=trigger"
 
 
 def test_abstract_sockets() -> None:
     name = f"gen3sync-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + name)
-        listener.settimeout(5)
+        listener.settimeout(60)
         Notifier.from_environment({"NOTIFY_SOCKET": "@" + name}).alive()
         assert listener.recv(1024) == b"WATCHDOG=1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,11 +31,13 @@ from gen3sync.status import (
 )
 from gen3sync.systemd import Notifier
 
+NAME = f"gen3sync-test-vigil-{os.getpid()}"
+
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[socket.socket]:
+def manager() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(tmp_path / "notify"))
+        listener.bind(f"\0{NAME}")
         listener.setblocking(False)
         yield listener
 
@@ -49,10 +52,10 @@ def heard(manager: socket.socket) -> list[str]:
 
 
 class World:
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self) -> None:
         self.clock = ManualClock()
         self.beats = Heartbeats(self.clock)
-        self.vigil = Vigil(Notifier(str(tmp_path / "notify"), 120.0), self.beats, self.clock)
+        self.vigil = Vigil(Notifier(f"@{NAME}", 120.0), self.beats, self.clock)
         self.told: list[str] = []
 
     def look(self, seconds: float = 0.0) -> None:
@@ -60,8 +63,8 @@ class World:
         self.vigil.look(lambda _level, _kind, text: self.told.append(text))
 
 
-def test_the_watchdog_is_fed_while_all_live_and_no_longer(tmp_path: Path, manager: socket.socket) -> None:
-    world = World(tmp_path)
+def test_the_watchdog_is_fed_while_all_live_and_no_longer(manager: socket.socket) -> None:
+    world = World()
     world.beats.beat("ledger", 120)
     world.beats.beat("lane DEV/test", 1020)
     world.look()
@@ -80,8 +83,8 @@ def test_the_watchdog_is_fed_while_all_live_and_no_longer(tmp_path: Path, manage
     assert world.vigil.problem == ""
 
 
-def test_a_silent_loop_is_told_once_and_so_is_its_return(tmp_path: Path, manager: socket.socket) -> None:
-    world = World(tmp_path)
+def test_a_silent_loop_is_told_once_and_so_is_its_return(manager: socket.socket) -> None:
+    world = World()
     world.beats.beat("lane DEV/test", 10)
     for _ in range(5):
         world.look(11)
@@ -94,8 +97,8 @@ def test_a_silent_loop_is_told_once_and_so_is_its_return(tmp_path: Path, manager
     ]
 
 
-def test_a_reload_is_fed_through_for_a_bounded_time(tmp_path: Path, manager: socket.socket) -> None:
-    world = World(tmp_path)
+def test_a_reload_is_fed_through_for_a_bounded_time(manager: socket.socket) -> None:
+    world = World()
     world.beats.beat("lane", 10)
     with world.vigil.fed(seconds=0.0):
         world.clock.advance(1000)

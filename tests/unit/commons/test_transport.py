@@ -79,7 +79,11 @@ def test_refused_before_anything_was_sent(home: House) -> None:
     assert "Connection refused" in broken.message
 
 
-def test_no_such_host() -> None:
+def test_no_such_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # nobody is asked: without a network that takes its time
     transport = Transport(timeouts=Timeouts(20, 20, 20), proxies={})
     broken = _broken(transport.send(Request("PUT", "https://no-such-host.invalid/x", body=b"x", writes=True)))
     assert (broken.cause, broken.may_have_landed) == (BrokenCause.RESOLVE, False)
@@ -335,7 +339,7 @@ def test_a_stalled_export_ends_at_the_deadline(tmp_path: Path) -> None:
     with house(tmp_path, Timeouts(5, 60, 120)) as home:
         home.tokens.token()
         home.serve(Reply(raw=stall))
-        export = home.client.export_node(PROJECT, "case", deadline=2)
+        export = home.client.export_node(PROJECT, "case", deadline=5)
         assert isinstance(export, NodeExport)
         with export, pytest.raises(ExportBroken) as caught:
             export.read()

@@ -19,7 +19,7 @@ from gen3sync.names import Project
 
 @pytest.fixture
 def scheduler() -> Iterator[Any]:
-    made = BackgroundScheduler()
+    made = BackgroundScheduler(timezone=UTC)
     made.start()
     yield made
     # As the daemon does: a look at the jobs that is under way ends before the scheduler does.

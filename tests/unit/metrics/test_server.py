@@ -48,15 +48,15 @@ def server(answers: Answers) -> Iterator[Server]:
 def raw(server: Server, request: bytes, *, end: bool = False) -> bytes:
     """All that comes back."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
-        connection.sendall(request)
-        if end:
-            connection.shutdown(socket.SHUT_WR)
         parts = []
         try:
+            connection.sendall(request)
+            if end:
+                connection.shutdown(socket.SHUT_WR)
             while data := connection.recv(65536):
                 parts.append(data)
-        except ConnectionResetError:
-            pass
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # whoever is cut off or turned away may still be speaking
         return b"".join(parts)
 
 

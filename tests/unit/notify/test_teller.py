@@ -86,8 +86,12 @@ def later(tells: Teller, clock: ManualClock, seconds: float) -> None:
     tells._wake.set()
 
 
-def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "UTC")
+@pytest.fixture
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
     time.tzset()
 
 
@@ -273,8 +277,7 @@ def test_history_from_before_there_were_targets_is_not_told(ledger: Ledger, cloc
     assert box.taken == []
 
 
-def test_the_digest_comes_once_a_day(ledger: Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_utc(monkeypatch)
+def test_the_digest_comes_once_a_day(ledger: Ledger, clock: ManualClock, in_utc: None) -> None:
     box = Box()
     notify = settings(group=0, digest="07:30")
     for _ in range(3):
@@ -286,10 +289,7 @@ def test_the_digest_comes_once_a_day(ledger: Ledger, clock: ManualClock, monkeyp
     assert titles == ["gen3sync lab: the last day"] * 3  # 08:00 of the three mornings that came
 
 
-def test_a_digest_turned_on_before_its_hour_comes_at_its_hour(
-    ledger: Ledger, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_utc(monkeypatch)
+def test_a_digest_turned_on_before_its_hour_comes_at_its_hour(ledger: Ledger, clock: ManualClock, in_utc: None) -> None:
     box = Box()
     with teller(ledger, clock, box, settings(group=0, digest="10:30")) as tells:
         tells.hear(example())
