@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -170,16 +173,26 @@ class Audit:
             yield f"requests {one.number} and {other.number} were in flight at once and both named {key}"
 
     def _leftovers(self) -> Iterator[str]:
-        folder = self.daemon.folder
+        """What is there at every look of half a minute: the daemon works on, and writes its status and its indexes."""
+        left, looks = self._lying(), 0
+        while left and looks < 60:
+            threading.Event().wait(0.5)
+            left, looks = left & self._lying(), looks + 1
+        for path, _inode in sorted(left):
+            yield f"{path} was left behind"
+
+    def _lying(self) -> set[tuple[str, int]]:
+        """Temporary files, snapshots, and files that were not taken, each with its inode."""
+        folder, found = self.daemon.folder, set()
         for root in ("outbox", "sent", "rejected", "inbox", "state"):
-            for path in (folder / root).rglob("*"):
-                if any(mark in path.name for mark in _TEMPORARY):
-                    yield f"{path.relative_to(folder)} was left behind"
-        for path in (folder / "state" / "drops").iterdir():
-            yield f"the snapshot {path.relative_to(folder)} was left behind"
-        for path in (folder / "outbox").rglob("*"):
-            if path.is_file() and not path.name.startswith("."):
-                yield f"{path.relative_to(folder)} still lies there"
+            for where, folders, files in os.walk(folder / root):
+                for name in (*folders, *files):
+                    path = Path(where, name)
+                    dropped = root == "outbox" and name in files and not name.startswith(".")
+                    if dropped or path.parent == folder / "state/drops" or any(mark in name for mark in _TEMPORARY):
+                        with suppress(FileNotFoundError):
+                            found.add((path.relative_to(folder).as_posix(), path.lstat().st_ino))
+        return found
 
     def _ledger(self) -> Iterator[str]:
         with self.daemon.ledger() as ledger:

@@ -69,10 +69,12 @@ class People:
         return files
 
     def write(self, path: str, content: bytes) -> None:
-        """As an editor does: in place, at once."""
+        """Whole at once: on the fast clock a file that stays empty for a second was left empty."""
         target = self.outbox / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        aside = target.with_name(f".{target.name}")
+        aside.write_bytes(content)
+        aside.replace(target)
         self.finals[path] = _sha(content)
 
     def foreign(self, commons: Commons) -> int:
