@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,11 @@ class Instance:
     def journal(self) -> str:
         return self.machine.journal(self.unit)
 
+    def told(self, *words: str) -> str:
+        """The journal, once it has all of these: it comes to what was said a moment after that was said."""
+        until(lambda: all(word in self.journal for word in words), what=f"{words} in the journal\n{self.journal}")
+        return self.journal
+
     def folder(self, name: str) -> Path:
         return self.machine.path(f"{self.root}/{name}")
 
@@ -140,8 +146,7 @@ class Instance:
         """Gives what somebody made to whom it would belong."""
 
     def receipt(self, study: str) -> dict[str, Any] | None:
-        path = self.folder("sent") / self.project / f"{study}.tsv.receipt.json"
-        return json.loads(path.read_bytes()) if path.exists() else None
+        return _paper(self.folder("sent") / self.project / f"{study}.tsv.receipt.json")
 
     def landed(self, study: str, seconds: float = 60.0) -> dict[str, Any]:
         """The receipt, when it is there."""
@@ -153,7 +158,13 @@ class Instance:
     def mirrored(self, study: str) -> None:
         """The study is in the inbox."""
         mirror = self.folder("inbox") / self.project / "study.tsv"
-        until(lambda: mirror.exists() and study in mirror.read_text(encoding="utf-8"), what=f"{study} in the mirror")
+
+        def there() -> bool:
+            with suppress(OSError):
+                return study in mirror.read_text(encoding="utf-8")
+            return False
+
+        until(there, what=f"{study} in the mirror")
 
     def uploads(self, study: str) -> int:
         """How many uploads of the study the commons has written."""
@@ -168,8 +179,15 @@ class Instance:
         return any(fault.get("waiting") for fault in self.machine.ask("faults")["faults"])
 
     def status(self) -> dict[str, Any]:
-        found = self.machine.path(f"{self.state}/status.json")
-        return json.loads(found.read_bytes()) if found.exists() else {}
+        return _paper(self.machine.path(f"{self.state}/status.json")) or {}
+
+
+def _paper(path: Path) -> dict[str, Any] | None:
+    """A JSON file, if it is there."""
+    with suppress(FileNotFoundError):
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return found
+    return None
 
 
 class Personal(Instance):
