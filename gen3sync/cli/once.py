@@ -25,6 +25,7 @@ def once(invocation: Invocation) -> int:
     Exit code: 0 all well, 1 something was refused, is parked or waits, or no mirror can be followed, 75 the commons
     does not answer.
     """
+    from gen3sync.daemon.housekeeping import keep_house_daily
     from gen3sync.daemon.passes import note_pass
 
     settings = invocation.settings()
@@ -35,6 +36,7 @@ def once(invocation: Invocation) -> int:
         rest = Rest(rooms.ledger, rooms.clock)
         waiting = tuple(rest.told(drop) for drop in result.waiting)
         note_pass(rooms, started, invocation.env)
+        keep_house_daily(settings, rooms.ledger, rooms.clock)
     if invocation.json:
         invocation.emit(
             {

@@ -1,4 +1,6 @@
-"""Once a day: what is older than is kept leaves sent/, rejected/ and the ledger; so do leftovers of killed writers."""
+"""Once a day: what is older than is kept leaves sent/, rejected/ and the ledger; so do leftovers of killed writers. A
+daemon does it, or `once` after a pass.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,34 @@ from pathlib import Path
 
 from gen3sync.clock import Clock
 from gen3sync.config import Settings
-from gen3sync.files import remove_leftovers, walk
+from gen3sync.errors import LedgerError
+from gen3sync.files import folder_error, remove_leftovers, walk
 from gen3sync.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
 _HISTORY = timedelta(days=365)
 """How long the ledger remembers, whatever is kept in the folders."""
+
+
+_NOTE = "once:housekeeping"
+_DAILY = timedelta(hours=20)
+"""A pass each morning comes a little earlier or later."""
+
+
+def keep_house_daily(settings: Settings, ledger: Ledger, clock: Clock) -> None:
+    """For passes of `once`: with the first of a day. What goes wrong is told and no more."""
+    now = clock.now()
+    try:
+        last = ledger.notes.get(_NOTE)
+        if isinstance(last, str) and now - _DAILY < datetime.fromisoformat(last) <= now:
+            return
+        keep_house(settings, ledger, clock)
+        ledger.notes.set(_NOTE, now.isoformat())
+    except OSError as error:
+        log.error("%s", folder_error("Old files cannot be removed", error).what)  # noqa: TRY400 - a sentence
+    except LedgerError as error:
+        log.error("%s", error.what)  # noqa: TRY400
 
 
 def keep_house(settings: Settings, ledger: Ledger, clock: Clock) -> None:

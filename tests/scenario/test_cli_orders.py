@@ -146,6 +146,15 @@ def test_pushed_names_never_write_over_what_waits(lab: Lab) -> None:
         assert "Waiting" in (lab.outbox / "study.tsv").read_text()
 
 
+def test_a_pass_removes_what_is_older_than_is_kept(lab: Lab) -> None:
+    lab.config.write_text(lab.config.read_text().replace("[outbox]\n", '[outbox]\nkeep = "1ms"\n'))
+    old = lab.folder / "sent/DEV/test/old.tsv"
+    old.parent.mkdir(parents=True)
+    old.write_text("x")
+    assert lab.call("once").code == 0
+    assert not old.exists()
+
+
 def test_a_project_that_may_not_be_written_takes_no_copy(lab: Lab, alive: AbstractContextManager[object]) -> None:
     lab.sandbox.deny("DEV-test", "update")
     with alive:

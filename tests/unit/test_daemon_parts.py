@@ -12,7 +12,7 @@ import pytest
 from gen3sync.clock import ManualClock
 from gen3sync.config import load_settings
 from gen3sync.daemon.heartbeats import Heartbeats
-from gen3sync.daemon.housekeeping import keep_house
+from gen3sync.daemon.housekeeping import keep_house, keep_house_daily
 from gen3sync.daemon.line import status_line
 from gen3sync.daemon.locks import FolderLocks
 from gen3sync.daemon.paper import write_status
@@ -196,3 +196,18 @@ def test_old_files_leave_sent_and_rejected(tmp_path: Path, keep: str, left: set[
         clock.advance(timedelta(days=400).total_seconds())
         keep_house(settings, ledger, clock)
         assert ledger.events.recent() == ()
+
+
+def test_passes_keep_house_once_a_day(tmp_path: Path) -> None:
+    config = tmp_path / "gen3sync.toml"
+    config.write_text(CONFIG.format(keep="10d"))
+    settings = load_settings(config, {})
+    settings.outbox.rejected.mkdir(parents=True)
+    old = settings.outbox.rejected / "old.tsv"
+    clock = ManualClock(datetime.now(UTC) + timedelta(days=30))
+    with open_ledger(tmp_path / "ledger.sqlite", clock) as ledger:
+        for hours, there in ((0, False), (19, True), (5, False), (-48, False)):  # a clock set back puts off nothing
+            old.write_text("x")
+            clock.jump(timedelta(hours=hours).total_seconds())
+            keep_house_daily(settings, ledger, clock)
+            assert old.exists() is there, hours
