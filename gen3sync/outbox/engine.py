@@ -120,6 +120,7 @@ class Outbox:
         shutil.rmtree(self._lanes.folder, ignore_errors=True)
         if not self._resumed:  # before any lane asks a question
             self._resume(own=not at_once, asked=not at_once)
+        self._rooms.arriving.set()
         self._intake.recover()
         self._lanes.release_idle()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
@@ -237,12 +238,21 @@ class Outbox:
         try:
             self._errands.run()
             nap = self._intake.turn()
+            self._tell_arriving()
         except Gen3SyncError as error:
             _log.error("%s", error)
         except Exception:  # noqa: BLE001 - the outbox must not go deaf because of one file
             _log.exception("the outbox stumbled")
         self._busy = False
         self._rooms.clock.wait(self._wake, min(nap, _LONGEST_NAP))
+
+    def _tell_arriving(self) -> None:
+        arriving = self._rooms.arriving
+        if not self._intake.quiet:
+            arriving.set()
+        elif arriving.is_set():
+            arriving.clear()
+            self._lanes.look()  # rows that are late waited for what came
 
     def _at_rest(self, *, wait_settled: bool) -> bool:
         """Looked at in the order in which work travels, so that nothing slips past between two looks."""

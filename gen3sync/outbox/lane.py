@@ -75,7 +75,7 @@ class Lane:
         self._state = LaneState(rooms, project, index, lookup, planner, dispatcher, lost)
         self._state.take_over()
         self._steps = Steps(self._state, Archive(rooms, index, project), self._call, on_ended)
-        self._waits = Waits(self._state)
+        self._waits = Waits(self._state, self._queue)
 
     # --- from other threads
 
@@ -216,7 +216,7 @@ class Lane:
         if self._state.plan_after > now:
             due.append(self._state.plan_after - now)
         if self._state.works and self._rooms.gate.down is not None:
-            due.append(self._rooms.gate.wait_time())
+            due.append(self._rooms.gate.wait_time() or 1.0)  # 0: it may be asked, and no drop has a question
         return max(0.0, min(due))
 
     # --- turns

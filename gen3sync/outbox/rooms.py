@@ -56,6 +56,8 @@ class Rooms:
     stop: threading.Event = field(default_factory=threading.Event)
     observer: Observer = NOBODY
     ids: IdLocks = field(default_factory=IdLocks)
+    arriving: threading.Event = field(default_factory=threading.Event)
+    """Files lie in the outbox that are not taken yet, or nobody has looked in this life."""
 
     def watched(self, name: str) -> AbstractContextManager[None]:
         """Work on a thread of its own: missed when it takes longer than it can by right."""

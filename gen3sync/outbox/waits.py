@@ -6,12 +6,12 @@ Owns when to look again and when to give up.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gen3sync.commons.replies import Broken, Busy, Failure, Refused, Transaction, Unauthorised
-from gen3sync.ledger.rows import Request, RequestState
+from gen3sync.ledger.rows import Drop, Request, RequestState
 from gen3sync.names import printable
 from gen3sync.outbox.backoff import LOOK_AGAIN
 from gen3sync.outbox.gate import Ticket
@@ -22,7 +22,7 @@ from gen3sync.outbox.missing import ADVICE, SAID, WAITING, in_doubt, keys_of
 from gen3sync.outbox.model import Action, IndexedRow, Reason, RowState
 from gen3sync.outbox.reading import detail_of
 from gen3sync.outbox.sight import Sight
-from gen3sync.outbox.work import Work
+from gen3sync.outbox.work import Stage, Work
 from gen3sync.pglower import pg_lower
 
 _log = logging.getLogger("gen3sync.outbox")
@@ -39,12 +39,16 @@ class Waits:
     """Of one lane."""
 
     lane: LaneState
+    queue: Collection[Drop]
+    """Drops that are not at hand yet."""
     _next_links: float = 0.0
     _next_end: float = 0.0
     """When rows may be given up again: to look through many that are late takes its time."""
     _pause: float = LOOK_AGAIN / 2
     _orphans_sought: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By drop: its refused and its waiting rows when it was last looked whether these wait for one of those."""
+    _held: float | None = None
+    """Since when rows that are late are left alone all the same, for what is coming."""
 
     def closed(self) -> bool:
         """Whether the project is parked and not due to be looked at; looks again at parked drops."""
@@ -74,19 +78,32 @@ class Waits:
         waiting = [work for work in lane.works.values() if lane.index.counts(work.id)[RowState.WAITING]]
         if not waiting:
             self._pause, self._next_links = LOOK_AGAIN / 2, min(self._next_links, now + LOOK_AGAIN)
+        grace = lane.rooms.settings.outbox.link_grace
+        late = {work.id for work in waiting if not work.parked and now - work.arrived >= grace}
+        may_end = not self._coming(now, late) and now >= self._next_end
         for work in waiting:
             if work.parked:
                 continue
-            if now - work.arrived >= lane.rooms.settings.outbox.link_grace:
-                moved = (now >= self._next_end and self._give_up(work)) or moved
+            if work.id in late:
+                moved = (may_end and self._give_up(work)) or moved
             elif work.tried and self._give_up_orphans(work):
                 moved = True
             elif look:
                 moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
-        if waiting and now >= self._next_end:
+        if late and may_end:
             ended = lane.rooms.clock.monotonic()
             self._next_end = ended + _REST * (ended - now)
         return moved
+
+    def _coming(self, now: float, late: Collection[int]) -> bool:
+        """Whether rows that are late are left alone for a moment: what was dropped meanwhile, perhaps while nothing ran
+        here, may hold their parents. A file that never settles holds them no longer than `LOOK_AGAIN`."""
+        taken = late and (self.queue or any(work.stage is Stage.READ for work in self.lane.works.values()))
+        if not late or not (taken or self.lane.rooms.arriving.is_set()):
+            self._held = None
+            return False
+        self._held = now if self._held is None else self._held
+        return now - self._held < LOOK_AGAIN
 
     def _give_up(self, work: Work) -> bool:
         """Refuses rows whose parents did not come in time."""

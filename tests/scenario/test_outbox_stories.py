@@ -267,6 +267,22 @@ def test_a_child_waits_for_its_parent_and_is_refused_when_it_never_comes(tmp_pat
         assert [(g["type"], "S9" in g["message"]) for g in receipt["rejects"]] == [("MISSING_PARENT", True)]
 
 
+def test_a_parent_that_was_dropped_while_nothing_ran_is_not_too_late(tmp_path: Path) -> None:
+    """As where cron runs `once` each day: the day is over when the next pass begins, and the parent lies there."""
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox)
+        bench.drop("subject.tsv", subjects("P1 S1 male human", "P2 S9 male human"))
+        assert not bench.once().ended
+        bench = Bench(tmp_path, sandbox, options='link_grace = "0s"')
+        bench.drop("study.tsv", STUDY.removesuffix("\n"))  # it settles ten times as long
+        assert {drop.path: drop.verdict for drop in bench.once().ended} == {
+            "DEV/test/study.tsv": Verdict.LANDED,
+            "DEV/test/subject.tsv": Verdict.PARTLY,
+        }
+        (group,) = bench.receipt("subject.tsv")["rejects"]
+        assert (group["type"], group["lines"], "S9" in group["message"]) == ("MISSING_PARENT", [3], True)
+
+
 def test_a_newer_file_at_the_same_path_supersedes_what_is_not_sent(bench: Bench) -> None:
     bench.drop("subject.tsv", subjects("P1 S1 male human"))
     bench.once()
