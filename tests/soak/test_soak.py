@@ -163,7 +163,6 @@ def assert_flat(seen: list[Figures]) -> None:
     half = len(seen) // 2
     warm, late = seen[: half + 1], seen[half + 1 :] or seen[-1:]
     # How many connections lie ready for the next question, and threads with their databases, differs with the faults of
-    # How many connections lie ready for the next question, and threads with their databases, differs with the faults of
     # the round, and pools come to their size sooner or later; what leaked by the drop, the refresh or (on a long day)
     # the reload would be far more.
     assert max(one.fds for one in late[-3:]) <= max(one.fds for one in warm) + 24, seen
