@@ -15,7 +15,7 @@ def test_the_demo_is_true(tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=280,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-2000:]

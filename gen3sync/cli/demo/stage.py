@@ -105,7 +105,7 @@ class Stage:
         """SIGTERM, and the exit code."""
         assert self._daemon is not None  # noqa: S101
         self._daemon.send_signal(signal.SIGTERM)
-        return self._daemon.wait(30)
+        return self._daemon.wait(90)
 
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
@@ -118,7 +118,7 @@ class Stage:
         except Gen3SyncError:
             return None
 
-    def until(self, what: str, seen: Callable[[], Any], seconds: float = 15.0) -> Any:
+    def until(self, what: str, seen: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Waits until `seen()` is something. Raises NotTrueError after `seconds`, or when the daemon has ended."""
         end = time.monotonic() + seconds
         while True:
