@@ -137,7 +137,7 @@ class GraphqlWatch:
             wait = max(0.0, self._next - now)
             said = f"GraphQL does not answer: {self._said}"
         if gone:
-            self._tell(f"{said} Records are compared and proven by exports until it does.")
+            self._tell(f"{said.rstrip('.')}. Records are compared and proven by exports until it does.")
         return GraphqlDown(said, BrokenCause.STATUS, wait=wait)
 
 

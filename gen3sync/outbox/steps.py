@@ -199,13 +199,13 @@ class Steps:
     def _guard(self, work: Work) -> None:
         """Parks a drop that would erase stored values."""
         columns: Counter[str] = Counter()
-        number = 0
+        number = self.lane.index.counts(work.id)[RowState.GUARDED]
         for row in self.lane.index.rows(work.id, RowState.GUARDED):
-            number += 1
             columns.update(row.detail.get("erased", ()))
-        shown = ", ".join(f"{column} ({n})" for column, n in sorted(columns.items())) or "columns that cannot be read"
+        shown = ", ".join(f"{column} ({n})" for column, n in sorted(columns.items()))
+        erases, shown = ("would", f": {shown}") if shown else ("may", ": this key cannot read what is stored")
         reason = (
-            f"blank cells would erase stored values in {rows_said(number)}: {shown}. "
+            f"blank cells {erases} erase stored values in {rows_said(number)}{shown}. "
             f"`gen3sync retry --erase {printable(work.drop.path)}` erases them; "
             "or drop the file again with the values, or without these columns; or delete it to withdraw it."
         )

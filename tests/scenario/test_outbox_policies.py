@@ -59,3 +59,13 @@ def test_a_blank_cell_over_a_stored_value(tmp_path: Path, blanks: str, send: str
         assert [group["type"] for group in paper["rejects"] if group["type"] != "NOT_SENT"] == ["WOULD_ERASE"] * refused
         if not nothing:
             assert paper["verification"]["method"] == "transaction and values"
+
+
+def test_blank_cells_over_what_nobody_can_read(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        story = Story(tmp_path, sandbox)
+        sandbox.deny("DEV-test", "read")
+        story.drop("subject.tsv", written("tsv"))
+        with story.running() as days:
+            parked = days.parked().reason
+        assert parked.startswith("blank cells may erase stored values in 1 row: this key cannot read what is stored. ")
