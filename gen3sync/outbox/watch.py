@@ -157,7 +157,7 @@ class Watch:
 
         Where watching anew does not help for long, the watch shows no life any more: a new process may hear again.
         """
-        if self.mode != "inotify" or root is None:
+        if self.mode != "inotify" or root is None or self._observer is None:  # none: stopped in the middle of a scan
             self._alive()
             return False
         deaf = self._touched_at is not None and now - self._touched_at > _DEAF_AFTER

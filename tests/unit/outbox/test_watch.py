@@ -127,3 +127,8 @@ def test_without_a_lock_file_the_threads_alone_are_asked(watched: Watched) -> No
     assert not watched.check(0.0)
     assert watched.lives.acquire(timeout=60)
     assert not watched.check(1000.0)
+
+
+def test_a_watch_that_was_stopped_in_the_middle_of_a_scan_stays_so(watched: Watched) -> None:
+    watched.watch.stop()
+    assert not watched.check(1000.0)
