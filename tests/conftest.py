@@ -23,8 +23,8 @@ settings.register_profile(
 settings.load_profile("gen3sync")
 
 
-# Tests speak to this machine alone: a proxy of the environment is not for them.
-for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+# Tests speak to this machine alone: a proxy of the environment is not for them, nor is the width of its terminal.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "columns", "lines"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
 
