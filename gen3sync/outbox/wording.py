@@ -119,13 +119,13 @@ def _linkless(names: list[str], place: _Place) -> Reason:
     rule = f"{listed} names" if len(columns) == 1 else f"None of {listed} names"
     rule += f" {'no' if len(columns) == 1 else 'a'} parent: every {place.node.name} must belong to {_a(parents)}"
     key = place.node.link[names[0]].key if names[0] in place.node.link else "submitter_id"
-    there = f"the {key} of its {parents} there."
-    if any(place.has(name) for name in names):  # only records of JSON have links without a dot
-        write = f'Write {there[:-1]}, as {{"{key}": "…"}}.'
+    whose = f"the {key} of its {parents}"
+    if any(column in place.node.link for column in place.columns):  # only records of JSON have links without a dot
+        write = f'Write {whose}, as "{names[0]}": {{"{key}": "…"}}.'
     elif any(place.has(column) for column in columns):
-        write = f"Write {there}"
+        write = f"Write {whose} there."
     else:
-        write = f"Add the column and write {there}"
+        write = f"Add the column and write {whose} there."
     return _reason(rule, columns[0], write)
 
 

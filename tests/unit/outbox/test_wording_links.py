@@ -25,9 +25,9 @@ def test_the_columns_of_the_file_are_named() -> None:
     assert words("sample", "cases", said, ("type", "cases.submitter_id")).endswith(
         "Write the submitter_id of its case there."
     )
-    assert words("sample", "cases", said, ("type", "cases")).endswith(  # of a JSON record
-        'Write the submitter_id of its case there, as {"submitter_id": "…"}.'
-    )
+    for link in ("cases", "diagnoses"):  # of a JSON record
+        in_json = words("sample", "cases", said, ("type", link))
+        assert in_json.endswith('Write the submitter_id of its case, as "cases": {"submitter_id": "…"}.')
     assert "Fill it in." in words("sample", "sample_type", "'sample_type' is a required property", ("sample_type",))
 
 
