@@ -161,6 +161,8 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file is not None else None)
         # Where SSLKEYLOGFILE says so, Python writes down what opens every connection, and with it the API key.
         context.keylog_filename = None  # type: ignore[assignment]
+        # Some distributions' Python leaves it to OpenSSL's configuration.
+        context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
         if ca_file is None:
             context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     except OSError as error:

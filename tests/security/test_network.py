@@ -119,6 +119,20 @@ def test_no_variable_and_no_argument_turns_verification_off(monkeypatch: pytest.
     assert connection.cert_reqs == "CERT_REQUIRED"
 
 
+@pytest.mark.parametrize("least", [ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3])
+def test_a_python_with_another_least_version_of_tls(monkeypatch: pytest.MonkeyPatch, least: ssl.TLSVersion) -> None:
+    """A distribution's own may take any that OpenSSL has; an administrator's may take the newest alone."""
+    make = ssl.create_default_context
+
+    def of_that_python(cafile: str | None = None) -> ssl.SSLContext:
+        context = make(cafile=cafile)
+        context.minimum_version = least
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", of_that_python)
+    assert trust(None).minimum_version == max(least, ssl.TLSVersion.TLSv1_2)
+
+
 def test_no_setting_turns_verification_off(tmp_path: Path) -> None:
     config = tmp_path / "gen3sync.toml"
     for key in ("verify", "verify_tls", "insecure", "tls_verify", "ssl_verify"):
