@@ -125,7 +125,8 @@ def _story(ledger: Ledger, drop: Drop, state: Path) -> Iterator[str]:
     if drop.verdict is not None and drop.ended_at is not None:
         yield f"  {_when(drop.ended_at)}  {drop.verdict}:{reason or ' ' + counts + '.'}"
         if drop.receipt:
-            yield f"  receipt: {printable(drop.receipt)}"
+            gone = "" if Path(drop.receipt).is_file() else " (no longer there)"
+            yield f"  receipt: {printable(drop.receipt)}{gone}"
             for kind, paper in _papers(drop.receipt):
                 yield f"  {kind}: {printable(paper)}"
     else:

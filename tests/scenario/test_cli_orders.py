@@ -151,8 +151,10 @@ def test_a_pass_removes_what_is_older_than_is_kept(lab: Lab) -> None:
     old = lab.folder / "sent/DEV/test/old.tsv"
     old.parent.mkdir(parents=True)
     old.write_text("x")
+    lab.drop("study.tsv", STUDIES)
     assert lab.call("once").code == 0
     assert not old.exists()
+    assert lab.call("history", "study.tsv").out.rstrip().endswith("study.tsv.receipt.json (no longer there)")
 
 
 def test_a_project_that_may_not_be_written_takes_no_copy(lab: Lab, alive: AbstractContextManager[object]) -> None:
