@@ -56,10 +56,12 @@ class Bench:
         return self.settings.outbox.path
 
     def drop(self, name: str, text: str | bytes, project: str = "DEV/test") -> Path:
+        """A file arrives, whole at once: a story's clock may run while it is written, and an empty file grows old."""
         path = self.outbox / project / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
+        aside = path.with_name(f".{len(name)}.part")
+        aside.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return aside.replace(path)
 
     @contextmanager
     def opened(self, failpoint: FailPoint = no_failpoint) -> Iterator[tuple[Outbox, Ledger]]:
