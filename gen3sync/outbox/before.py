@@ -16,7 +16,8 @@ from gen3sync.records.mirror import mirror_row, untellable
 WHOLE = ""
 """No column has an empty name: a file whose header has one is refused."""
 ADDED = "."
-"""Columns of links in which the row named parents that were not linked. No column is called so either."""
+"""Columns of links in which the row named parents that were not linked, and which cannot be unlinked again. No column
+is called so either."""
 ERASED = "-"
 """Columns whose stored values the row's blank cells erase. Nor so."""
 MOST_TABLES = 20
@@ -37,14 +38,20 @@ def values_before(
     wanted = columns or tuple(column for column in cells if column.partition(".")[0] in row.cells)
     before: dict[str, Json] = {column: cells[column] for column in wanted if column in cells}
     names = {column.partition(".")[0] for column in before}
+    linked = [change.column for change in plan.changes if "." in change.column]
+    links = {column: node_type.link[column.partition(".")[0]] for column in linked}
+    # A JSON null unlinks all parents, where the dictionary allows that there are none; no PUT unlinks some of them.
+    alone = {link.name for link in links.values() if not link.required and not record.get(link.name)}
     one_more = not columns and wanted not in tables
-    if untellable({name: value for name, value in record.items() if name in names}, node_type) or (
-        one_more and len(tables) >= MOST_TABLES
+    if (
+        alone
+        or untellable({name: value for name, value in record.items() if name in names}, node_type)
+        or (one_more and len(tables) >= MOST_TABLES)
     ):
-        before[WHOLE] = dict(_as_json(record, node_type, columns or tuple(row.cells)))
+        before[WHOLE] = dict(_as_json(record, node_type, columns or tuple(row.cells))) | dict.fromkeys(alone)
     elif one_more:
         tables.add(wanted)
-    if added := [change.column for change in plan.changes if "." in change.column]:
+    if added := [column for column, link in links.items() if link.name not in alone]:
         before[ADDED] = added
     if plan.erased:
         before[ERASED] = [change.column for change in plan.erased]

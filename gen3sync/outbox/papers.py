@@ -123,7 +123,8 @@ def write_undo(work: Work, index: RowIndex, folder: Path) -> tuple[list[Path], d
             "commons' answer was lost. A PUT cannot delete new ones, and the values of others could not be seen."
         )
     if linked:
-        cannot.append(f"Links that were added stay: a PUT cannot unlink ({', '.join(sorted(linked))}).")
+        where = ", ".join(sorted(linked))
+        cannot.append(f"Links that were added to others stay: a PUT cannot unlink some of them ({where}).")
     if work.overwritten and tables:
         were = "1 record was" if work.overwritten == 1 else f"{work.overwritten:,} records were"
         cannot.append(f"{were} written over by somebody else since: undoing puts back what stood before both.")

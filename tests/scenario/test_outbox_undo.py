@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gen3sync.ledger import Verdict
+from gen3sync.ledger import DropState, Verdict
 from gen3sync.outbox.before import MOST_TABLES
 from gen3sync.sandbox import Sandbox
 from tests.scenario.outbox_bench import TO_THE_END, Bench, table
@@ -159,6 +159,43 @@ def test_links_that_json_adds_are_told_and_those_it_names_again_are_not(bench: B
     assert [bench.receipt(f"again-{number}.json")["undo"]["cannot"] for number in (0, 1)] == [[], []]
     [cannot] = bench.receipt("again-2.json")["undo"]["cannot"]
     assert "studies.submitter_id" in cannot
+
+
+def test_a_first_parent_is_taken_away_again(bench: Bench) -> None:
+    """Where a link is empty before and may be: what a table cannot say, a JSON null does."""
+    bench.drop("study.tsv", table("type submitter_id projects.code", "study S1 test"))
+    bench.drop("subject.tsv", table("type submitter_id studies.submitter_id", "subject P1 S1"))
+    columns = "type submitter_id subjects.submitter_id"
+    bench.drop("visit.tsv", table(f"{columns} visit_number", "visit V1 P1 1", "visit V2 P1 2"))
+    bench.drop("sample.tsv", table(f"{columns} sample_type", "sample A1 P1 Blood"))
+    bench.drop("lab.tsv", table("type submitter_id visits.submitter_id test_name", "lab_test L1 V1 x"))
+    assert len(bench.once().ended) == 5
+
+    def parents() -> list[Any]:
+        found = bench.sandbox.record("DEV-test", "sample", "A1"), bench.sandbox.record("DEV-test", "lab_test", "L1")
+        return [{name: one.get(name, []) for name in ("subjects", "visits", "samples")} for one in found if one]
+
+    before = parents()
+    bench.drop("sample.tsv", table(f"{columns} visits.submitter_id sample_type", "sample A1 P1 V1 Blood"))
+    lab = "lab_test L1 V1,V2 A1 x"
+    bench.drop("lab.tsv", table("type submitter_id visits.submitter_id samples.submitter_id test_name", lab))
+    bench.once()
+    assert parents() != before
+    told = bench.receipt("sample-2.tsv")["undo"]
+    assert told == {"restores": 1, "files": {"undo.json": 1}, "cannot": []}
+    assert json.loads(sent(bench, "sample-2.tsv.undo.json").read_text())[0]["visits"] is None
+    [cannot] = bench.receipt("lab-2.tsv")["undo"]["cannot"]  # one of two parents cannot be taken away alone
+    assert "(visits.submitter_id)" in cannot
+    for name in ("sample-2", "lab-2"):
+        bench.drop(f"{name}.json", sent(bench, f"{name}.tsv.undo.json").read_bytes())
+    with bench.running() as running:
+        running.until(lambda: [d.state for d in running.ledger.drops.open()] == [DropState.PARKED] * 2)
+        running.outbox.retry("sample-2.json", erase=True)
+        running.outbox.retry("lab-2.json", erase=True)
+        running.ended(9)
+    sample, lab_test = parents()
+    assert sample == before[0]
+    assert (lab_test["samples"], set(before[1]["visits"]) < set(lab_test["visits"])) == ([], True)
 
 
 def test_an_undo_table_has_the_columns_that_records_named_and_there_are_not_too_many_of_them(bench: Bench) -> None:
