@@ -79,8 +79,10 @@ def push(
             return rest(drops)
 
         drops = [rest.told(drop) for drop in rooms.push(dict(wanted), settled)]
+        late = rest.over and any(drop.state not in ("ended", "parked") for drop in drops)
     placed = [Placed(file, drop.path) for (file, _), drop in zip(wanted, drops, strict=True)]
-    return report(invocation, placed, drops)
+    code = report(invocation, placed, drops)
+    return ExitCode.TEMPORARY if late else code
 
 
 def _writable(invocation: Invocation, settings: Settings, to: str | None) -> tuple[Project, ...]:
@@ -206,6 +208,8 @@ def _line(placed: Placed, drop: Drop) -> str:
     label = str(drop.verdict or drop.state)
     counts = ", ".join(f"{number:,} {name}" for name, number in drop.counts.items() if number)
     words = printable(drop.reason, 2000) or counts
+    if not words and drop.verdict is None:
+        words = "not through yet; a daemon goes on with it, or the next pass of `gen3sync once`."
     where = f" for {printable(drop.program)}/{printable(drop.project)}" if drop.program else ""
     receipt = f"\n           receipt: {printable(drop.receipt)}" if drop.receipt else ""
     return f"{click.style(label.ljust(10), fg=COLOUR.get(label))} {printable(placed.file)}{where}: {words}{receipt}"

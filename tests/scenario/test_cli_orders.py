@@ -157,6 +157,14 @@ def test_a_pass_removes_what_is_older_than_is_kept(lab: Lab) -> None:
     assert lab.call("history", "study.tsv").out.rstrip().endswith("study.tsv.receipt.json (no longer there)")
 
 
+def test_a_push_whose_time_is_up_is_not_through(lab: Lab, alive: AbstractContextManager[object]) -> None:
+    path = lab.folder / "study.tsv"
+    path.write_text(STUDIES)
+    with alive, lab.sandbox.faults.hold(Point.RECEIVED, method="PUT"):
+        result = lab.call("push", path, "--to", "DEV/test", "--timeout", "0")
+        assert (result.code, "not through" in result.out + result.err) == (75, True), result.out + result.err
+
+
 def test_a_project_that_may_not_be_written_takes_no_copy(lab: Lab, alive: AbstractContextManager[object]) -> None:
     lab.sandbox.deny("DEV-test", "update")
     with alive:
