@@ -140,12 +140,12 @@ def _next(window: _Window, decoder: _Decoder) -> JsonRecord:
         try:
             value, end, doubled = decoder.decode(window.buffer, window.place)
         except json.JSONDecodeError as wrong:
-            reason, at = wrong.msg, wrong.pos
+            reason, at = wrong.msg, wrong.pos - window.place  # of the record: to read on moves the window
         except RecursionError:
-            reason, at = "it is nested too deeply", window.place
+            reason, at = "it is nested too deeply", 0
             window.ended = True
         except ValueError:  # more than 4,300 digits
-            reason, at = "it holds a number with too many digits", window.place
+            reason, at = "it holds a number with too many digits", 0
             window.ended = True
         else:
             # A number at the very end of the window may go on in the next piece.
@@ -159,9 +159,9 @@ def _next(window: _Window, decoder: _Decoder) -> JsonRecord:
             reason = f"a record is longer than {MAX_RECORD:,} characters, or not JSON ({reason})"
         elif window.more():
             continue
-        elif not window.buffer[at:].strip():
+        elif not window.buffer[window.place + at :].strip():
             reason = f"the file ends inside a record ({reason}), so the file may have been cut short"
-        window.move(min(at, len(window.buffer)))
+        window.move(min(window.place + at, len(window.buffer)))
         raise _broken(window, reason)
 
 

@@ -27,6 +27,9 @@ def unknown_type(name: str, dictionary: Dictionary, line: int) -> Problem:
         remedy = "Ask the commons' operators: such records are made by them."
         return Problem(ProblemKind.UNKNOWN_TYPE, text, remedy, line, "type")
     near = suggestion(name, dictionary.order)
+    if name.lstrip("* ") == "type":  # as where tables were written one after the other
+        text = "The header stands here once more; the commons would drop the row without a word."
+        return Problem(ProblemKind.UNKNOWN_TYPE, text, "Delete the row.", line, "type")
     remedy = f"Do you mean '{near}'?" if near else f"Known are: {', '.join(sorted(dictionary.order))}."
     text = f"The node type '{printable(name, 80)}' is unknown; the commons would drop the row without a word."
     return Problem(ProblemKind.UNKNOWN_TYPE, text, remedy, line, "type")

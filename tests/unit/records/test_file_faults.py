@@ -275,6 +275,18 @@ def test_broken_json(content: str, line: int) -> None:
     assert (kind, at) == (ProblemKind.BROKEN_JSON, line)
 
 
+@pytest.mark.parametrize("name", ["drop.json", "drop.jsonl"])
+@pytest.mark.parametrize("before", [1, 7, 6000])  # of the last the file is read in several pieces
+def test_broken_json_among_others_is_named_where_it_stands(name: str, before: int) -> None:
+    records = [f'{{"type": "case", "submitter_id": "C-{number:04}", "x": 1}}' for number in range(before + 2)]
+    records[before] = records[before].replace('"x": 1', '"x": y')
+    text = "\n".join(records) if name.endswith("l") else f"[{(',' + chr(10)).join(records)}]"
+    [problem] = file_problems(text, name)
+    place = str(records[before].index("y}") + 1)
+    assert (problem.kind, problem.line, problem.column) == (ProblemKind.BROKEN_JSON, before + 1, place)
+    assert problem.message == "The file is not JSON that gen3sync can read: Expecting value."
+
+
 def test_the_error_speaks_for_itself() -> None:
     with pytest.raises(TableError) as caught:
         opened("Type\tsubmitter_id\ncase\tC-1\n", "cases.tsv")

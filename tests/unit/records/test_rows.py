@@ -58,6 +58,14 @@ def test_refused_rows(row: str, kind: ProblemKind, column: str | None) -> None:
     assert problems[0].column == column
 
 
+@pytest.mark.parametrize("name", ["type", "*type"])
+def test_a_header_in_the_middle_is_called_so(name: str) -> None:
+    """Two tables were written one after the other."""
+    (problem,) = refused(f"{name}\tsubmitter_id\texperiments.submitter_id\tdisease_type\tx\n").problems
+    assert (problem.kind, problem.column, problem.remedy) == (ProblemKind.UNKNOWN_TYPE, "type", "Delete the row.")
+    assert problem.message.startswith("The header stands here once more")
+
+
 @pytest.mark.parametrize("character", "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
 @pytest.mark.parametrize("row", ["case\tC-1\tEXP-1\ta{}b\tx\n", 'case\tC-1\tEXP-1\t"a{}b"\tx\n'])
 def test_characters_that_the_commons_splits_at(character: str, row: str) -> None:
