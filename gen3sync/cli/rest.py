@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gen3sync.clock import Clock
-from gen3sync.ledger.pause import read, waiting
+from gen3sync.ledger.pause import Pause, read, waiting
 
 if TYPE_CHECKING:
     from gen3sync.ledger import Drop, Ledger
@@ -21,9 +22,9 @@ class Rest:
     """True when all drops have ended; or when those left are parked (they, or their project) or wait for a parent that
     nobody has dropped yet, or behind such a drop, and stay so for a moment.
 
-    True as well when `timeout` seconds are over. With `only_look` also when those left wait for what became of a lost
-    answer, or for a commons that was asked in vain: whoever asked for a look has had it. With `only_ends` all of these
-    are waited for like the rest.
+    True as well when `timeout` seconds are over. With `asked_at`, when somebody asked for a look, also when those left
+    wait for what became of a lost answer, or for a commons that was asked in vain since then: he has had his look. With
+    `only_ends` all of these are waited for like the rest.
     """
 
     def __init__(
@@ -32,11 +33,11 @@ class Rest:
         clock: Clock,
         timeout: float | None = None,
         *,
-        only_look: bool = False,
+        asked_at: datetime | None = None,
         only_ends: bool = False,
     ) -> None:
         self._ledger = ledger
-        self._only_look, self._only_ends = only_look, only_ends
+        self._asked_at, self._only_ends = asked_at, only_ends
         self._clock = clock
         self._seen: object = None
         self._since = clock.monotonic()
@@ -57,16 +58,26 @@ class Rest:
         if seen != self._seen:
             self._seen, self._since = seen, now
         parked = {(one.program, one.project) for one in self._ledger.projects.all() if one.next_look_at is not None}
-        # The look that somebody asked for has been had when the commons is to be asked again later.
-        silent = self._only_look and pause is not None and pause.until > self._clock.now()
+        silent = self._asked_in_vain(pause)
         waiting = all(
             drop.state in ("ended", "parked")
             or (drop.program, drop.project) in parked
             or silent
-            or (drop.state == "waiting" and drop.reason != "" and (self._only_look or drop.error_class in _IDLE))
+            or (
+                drop.state == "waiting"
+                and drop.reason != ""
+                and (self._asked_at is not None or drop.error_class in _IDLE)
+            )
             for drop in drops
         )
         return waiting and now - self._since >= QUIET
+
+    def _asked_in_vain(self, pause: Pause | None) -> bool:
+        """Whether the look that was asked for has been had: the commons is to be asked again later, and that was said
+        since. A pause of before stands in the ledger until a lane comes to the wish, however long that takes."""
+        if self._asked_at is None or pause is None or pause.until <= self._clock.now():
+            return False
+        return pause.until - timedelta(seconds=pause.seconds) >= self._asked_at
 
     def told(self, drop: Drop) -> Drop:
         """The drop with what it waits for, if it has not ended: itself, its project, or the commons."""

@@ -18,6 +18,8 @@ from gen3sync.errors import ExitCode, UsageError
 from gen3sync.names import printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gen3sync.config import Settings
     from gen3sync.ledger import Drop
 
@@ -41,14 +43,16 @@ def retry(invocation: Invocation, files: Sequence[str], erase: bool, timeout: fl
     if erase and not files:
         raise UsageError("--erase needs the name of a file.", "For example: gen3sync retry --erase DEV/test/case.tsv")
     settings = invocation.settings()
+    clock = SystemClock()
     drops: tuple[Drop, ...] = ()
+    asked_at = clock.now()
     if daemon_alive(settings):
         with progress(invocation, "the daemon looks again") as bar:
             ids = order(settings, "retry", {"names": list(files), "erase": erase}, timeout)
-            drops = _after(settings, ids, timeout, bar)
+            drops = _after(settings, ids, asked_at, timeout, bar)
     else:
         with own_rooms(invocation, settings, "retry") as rooms, progress(invocation, "looking again") as bar:
-            rest = Rest(rooms.ledger, SystemClock(), timeout, only_look=True)
+            rest = Rest(rooms.ledger, clock, timeout, asked_at=asked_at)
 
             def settled(drops: tuple[Drop, ...]) -> bool:
                 _tell(bar, [rest.told(drop) for drop in drops])
@@ -76,13 +80,15 @@ def _tell(bar: Bar, drops: Sequence[Drop]) -> None:
         bar.say(f"{busy[0].path}: {busy[0].reason or busy[0].state}")
 
 
-def _after(settings: Settings, ids: Sequence[int], timeout: float | None, bar: Bar) -> tuple[Drop, ...]:
+def _after(
+    settings: Settings, ids: Sequence[int], asked_at: datetime, timeout: float | None, bar: Bar
+) -> tuple[Drop, ...]:
     """The drops as they are after the daemon has looked again."""
     from gen3sync.ledger import open_ledger
 
     clock = SystemClock()
     with open_ledger(settings.state.ledger, clock, read_only=True) as ledger:
-        rest = Rest(ledger, clock, timeout, only_look=True)
+        rest = Rest(ledger, clock, timeout, asked_at=asked_at)
 
         def seen() -> tuple[Drop, ...] | None:
             drops = tuple(ledger.drops.get(id) for id in ids)

@@ -46,6 +46,8 @@ def prepare(rooms: Rooms, drops: Iterable[Drop], *, erase: bool) -> list[int]:
             if drop.state is DropState.ENDED:
                 continue
             ids.append(drop.id)
+            if drop.program and drop.project:  # whoever waits for this sees at once that it is looked at again
+                rooms.ledger.projects.look(Project(drop.program, drop.project))
             if drop.state is DropState.PARKED or erase:
                 rooms.ledger.drops.update(
                     drop.id,
