@@ -162,7 +162,7 @@ class Lab:
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
 
 
-def until(seen: Callable[[], T | None], seconds: float = 60.0, process: subprocess.Popen[bytes] | None = None) -> T:
+def until(seen: Callable[[], T | None], seconds: float = 120.0, process: subprocess.Popen[bytes] | None = None) -> T:
     """Waits until `seen()` is something, at most so long."""
     end = time.monotonic() + seconds
     never = threading.Event()

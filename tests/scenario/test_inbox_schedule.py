@@ -31,7 +31,7 @@ def scheduler(*, paused: bool) -> Iterator[Any]:
         made.shutdown(wait=False)
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = 120) -> None:
     """Looks again and again; only the limit is in real time."""
     tick, limit = threading.Event(), SystemClock().monotonic() + timeout
     while not condition():

@@ -70,7 +70,7 @@ def test_a_full_run_writes_no_secret(lab: Lab, port: int) -> None:
         lab.sandbox.faults.answer(500, times=2, method="PUT", body=page)
         lab.sandbox.faults.answer(500, times=2, method="GET", path="/export", body=page)
         lab.drop("again.tsv", STUDY.replace("HEART", "KIDNEY"))
-        until(lambda: lab.receipt("again.tsv"), 90, process=process)
+        until(lambda: lab.receipt("again.tsv"), process=process)
         lab.sandbox.revoke_key()
         lab.sandbox.set_token_lifetime(1)
         for name in ("metrics", "healthz", "readyz"):

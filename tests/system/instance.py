@@ -148,7 +148,7 @@ class Instance:
     def receipt(self, study: str) -> dict[str, Any] | None:
         return _paper(self.folder("sent") / self.project / f"{study}.tsv.receipt.json")
 
-    def landed(self, study: str, seconds: float = 60.0) -> dict[str, Any]:
+    def landed(self, study: str, seconds: float = 120.0) -> dict[str, Any]:
         """The receipt, when it is there."""
         receipt = until(lambda: self.receipt(study), seconds, f"the receipt of {study}\n{self.journal}")
         assert receipt is not None

@@ -46,7 +46,7 @@ def missing() -> str:
     return ""
 
 
-def until(look: Callable[[], T], seconds: float = 60.0, what: str = "") -> T:
+def until(look: Callable[[], T], seconds: float = 120.0, what: str = "") -> T:
     """Waits for a condition; its value. Fails, saying `what`, when it does not come."""
     nothing, end = threading.Event(), time.monotonic() + seconds
     while not (found := look()):

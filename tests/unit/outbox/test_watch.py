@@ -123,7 +123,6 @@ def test_a_folder_removed_and_made_again_is_watched(watched: Watched) -> None:
 
 def test_without_a_lock_file_the_threads_alone_are_asked(watched: Watched) -> None:
     (watched.root / LOCK_NAME).unlink()
-    os.sync()
     assert not watched.check(0.0)
     assert watched.lives.acquire(timeout=60)
     assert not watched.check(1000.0)
