@@ -20,7 +20,9 @@ from gen3sync.outbox import OnceSummary, Outbox
 from gen3sync.outbox.failpoint import STEPS, FailPoint, no_failpoint
 from gen3sync.sandbox import Sandbox
 
-PATIENCE = 60.0
+PATIENCE = 120.0
+TARGET = 'target = "10m"'
+"""How long requests should take: however slow the machine, or fast the story's clock, it makes none smaller."""
 TO_THE_END = STEPS[STEPS.index("read: done") :]
 """Where a crash may stand once a file is read."""
 BEFORE_THE_END = TO_THE_END[: TO_THE_END.index("archive: original aside")]
@@ -36,6 +38,7 @@ class Bench:
 
     def __init__(self, folder: Path, sandbox: Sandbox, options: str = "", commons: str = "") -> None:
         self.folder, self.sandbox = folder, sandbox
+        options = options if "target" in options else f"{TARGET}\n{options}"
         key = folder / "key.json"
         if not key.exists():
             sandbox.write_api_key(key)
@@ -114,6 +117,8 @@ class Bench:
                 if not files and not ledger.drops.open():
                     break
             outbox.stop(30)
+        if not any(fault.waiting for fault in self.sandbox.faults.active()):  # the commons, too, is done with it
+            self.sandbox.wait_for(lambda box: all(request.ended is not None for request in box.requests))
         return dead.is_set()
 
     @contextmanager
@@ -162,12 +167,14 @@ class Running:
 
     def parked(self) -> Drop:
         """Waits until a drop is parked."""
+        found: list[Drop] = []
 
-        def found() -> list[Drop]:
-            return [d for d in self.ledger.drops.open() if d.state is DropState.PARKED]
+        def look() -> bool:
+            found[:] = [d for d in self.ledger.drops.open() if d.state is DropState.PARKED]
+            return bool(found)
 
-        self.until(found, "a parked drop")
-        return found()[0]
+        self.until(look, "a parked drop")
+        return found[0]
 
 
 def table(columns: str, *rows: str) -> str:
