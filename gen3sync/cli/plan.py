@@ -83,7 +83,7 @@ def show_plans(invocation: Invocation, files: Sequence[Path], to: str | None, *,
         if invocation.json:
             emit_plans(invocation, list(zip(plans, planned, strict=True)), unusable)
         for each in () if invocation.json else plans:
-            for line in _lines(each):
+            for line in _lines(each, whole=settings.outbox.on_invalid == "reject"):
                 invocation.say(line)
     if unusable:
         raise InputError("\n".join(error.what for error in unusable.values()))
@@ -96,7 +96,7 @@ def _cache(settings: Settings, scratch: Path) -> Path:
     return settings.state.path if settings.state.path.is_dir() else scratch
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, *, whole: bool) -> Iterator[str]:
     counts = {str(action): number for action, number in plan.counts.items()}
     blind = str(plan.sight) == "blind"
     words = {"update": "to send"} if blind else {}
@@ -123,6 +123,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"  blank cells would erase stored values of: {columns}"
     if counts.get("erase"):
         yield "  such a drop is parked until `gen3sync retry --erase FILE`"
+    if whole and counts.get("reject"):
+        yield '  nothing of such a file is sent ([outbox] on_invalid = "reject"): not while rows of it are refused'
     if plan.links_not_removed:
         columns = ", ".join(f"{printable(name)} ({number:,})" for name, number in plan.links_not_removed.items())
         yield f"  parents that stay linked though rows no longer name them, for a PUT cannot unlink: {columns}"

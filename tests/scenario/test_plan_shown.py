@@ -173,3 +173,17 @@ def test_one_file_that_cannot_be_used_hides_no_other(lab: Lab) -> None:
     (fault,) = second["faults"]
     assert (fault["kind"], fault["line"], fault["column"]) == ("missing_column", 1, "type")
     assert "Is it the column 'typ'?" in fault["remedy"]
+
+
+def test_that_nothing_is_sent_of_a_file_with_refused_rows_is_said_where_it_is_so(lab: Lab) -> None:
+    head = "type\tsubmitter_id\tstudies.submitter_id\n"
+    good = written(lab, "good.tsv", head + "subject\tNEW\tS1\n")
+    bad = written(lab, "bad.tsv", head + "subject\tNEW\tS1\nsubject\tTWO\tS1,S2\n")
+    said = "nothing of such a file is sent"
+    config = lab.config.read_text()
+    assert said not in planned(lab, bad)
+    lab.config.write_text(config.replace("[outbox]\n", '[outbox]\non_invalid = "reject"\n'))
+    try:
+        assert (said in planned(lab, bad), said in planned(lab, good)) == (True, False)
+    finally:
+        lab.config.write_text(config)
