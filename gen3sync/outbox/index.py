@@ -192,6 +192,11 @@ class RowIndex(RowMemory):
         """All rows of a drop in these states are to be planned again. Returns how many."""
         return sum(self._again("drop_id=? AND state=?", [(drop_id, int(state))]) for state in states)
 
+    def again_sent(self, drop_id: int, *states: RowState) -> int:
+        """The same, of rows that were sent before."""
+        where = "drop_id=? AND state=? AND sent IS NOT NULL"
+        return sum(self._again(where, [(drop_id, int(state))]) for state in states)
+
     def shift(self, drop_id: int, old: RowState, new: RowState) -> int:
         """All rows of a drop in state `old` move to `new`, as they are. Returns how many."""
         with self._together():

@@ -261,8 +261,7 @@ class Lane:
                 self._superseded[drop_id] = by
         elif work.stage in (Stage.READ, Stage.WORK):
             work.superseded_by = by
-            if work.parked:
-                self._state.unpark(work)
+            self._state.cut_off(work)
 
     def _withdraw(self, drop_id: int, why: str) -> None:
         work = self._state.works.get(drop_id)
@@ -273,8 +272,7 @@ class Lane:
                 self._queue.remove(drop)
         elif work.stage in (Stage.READ, Stage.WORK) and not work.withdrawn:
             work.journal.note(WITHDRAWN, why=why)
-            if work.parked:
-                self._state.unpark(work)
+            self._state.cut_off(work)
             work.withdrawn = why
 
     def _retry(self, drop_id: int | None, erase: bool) -> None:

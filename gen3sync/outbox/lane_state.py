@@ -12,6 +12,7 @@ from typing import TypedDict, Unpack
 
 from gen3sync.commons.replies import Broken, BrokenCause, Busy, Failure, Forbidden, Missing, Refused, Unauthorised
 from gen3sync.commons.rights import READ, lacks
+from gen3sync.config import Send
 from gen3sync.errors import LedgerError
 from gen3sync.ledger.rows import DropState, EventLevel, ParkedProject
 from gen3sync.names import Project, printable
@@ -115,6 +116,14 @@ class LaneState:
         """Somebody asked, or it is time to look again."""
         work.parked_for = "" if asked else work.drop.reason
         self.put(work, DropState.PLANNING, reason="", error_class="", next_attempt_at=None)
+
+    def cut_off(self, work: Work) -> None:
+        """Nothing more of a drop is to be sent. Where all rows are, whatever is stored, some that wait to be sent once
+        more may have landed before: it is looked whether they did."""
+        if self.rooms.settings.outbox.send is Send.ALL:
+            self.index.again_sent(work.id, RowState.READY, RowState.TRIED)
+        if work.parked:
+            self.unpark(work)
 
     def tell(self, work: Work, level: EventLevel, kind: str, text: str) -> None:
         """A line of the drop's history."""

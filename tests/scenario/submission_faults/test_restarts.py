@@ -6,14 +6,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from gen3sync.ledger import DropState, Verdict
+from gen3sync.ledger import DropState, Verdict, pause
 from gen3sync.outbox import wishes
 from gen3sync.sandbox import Sandbox
-from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
+from tests.scenario.outbox_bench import PowerCutError
+from tests.scenario.submission_faults.kit import PUT, Days, Story, names, persons, subjects
 
 
 def test_a_restart_lets_no_old_drop_write_over_a_newer_one(story: Story) -> None:
@@ -101,16 +103,24 @@ def test_a_request_that_was_never_sent_is_told_so(story: Story) -> None:
 
 
 def stops_before_the_answer(story: Story) -> None:
-    """Two new persons are dropped, and stored; the outbox stops before it hears of that."""
-    with story.sandbox.faults.hold("after_log", **PUT) as hold:
+    """Two new persons are dropped, and stored; the power is cut before the outbox hears of that."""
+    cut = threading.Event()
+
+    def failpoint(_step: str) -> None:
+        if cut.is_set():
+            raise PowerCutError
+
+    with story.sandbox.faults.hold("after_log", **PUT) as hold, story.opened(failpoint) as (outbox, ledger):
         story.drop("subject.tsv", subjects(*persons(2)))
-        with story.opened() as (outbox, _):
-            outbox.start()
-            story.time.advance(60)
-            hold.wait_reached()
-            outbox.stop(0.1)
+        outbox.start()
+        Days(story, outbox, ledger).until(lambda: hold.fault.waiting, "an upload held before its answer", pace=0.2)
+        cut.set()
+        hold.release()
+        outbox.stop(60)
+        assert len(ledger.requests.unsettled()) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +136,7 @@ def test_the_fate_of_a_request_is_told_though_its_drop_waits_for_its_turn(
     story.whole(*names(2))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_rows_of_a_superseded_drop_that_landed_are_told_so_where_all_rows_are_sent(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
@@ -137,6 +148,29 @@ def test_rows_of_a_superseded_drop_that_landed_are_told_so_where_all_rows_are_se
     assert old.verdict is Verdict.LANDED
     assert (old.counts["created"], old.counts.get("superseded", 0)) == (2, 0)
     story.whole(*names(3))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("how", ["superseded", "withdrawn"])
+def test_rows_that_landed_and_wait_to_be_sent_once_more_are_told_so_where_all_rows_are_sent(
+    tmp_path: Path, sandbox: Sandbox, how: str
+) -> None:
+    """`send = "all"`: after the restart they are planned to be sent again, the commons asks for a pause, and just then
+    nothing more of the drop is to be sent."""
+    story = Story(tmp_path, sandbox, options='send = "all"')
+    stops_before_the_answer(story)
+    sandbox.faults.answer(429, headers={"Retry-After": "60"}, **PUT)
+    with story.running() as days:
+        days.until(lambda: pause.read(days.ledger), "the pause", pace=0.2)
+        if how == "withdrawn":
+            days.outbox.withdraw("subject.tsv")
+        else:
+            story.drop("subject.tsv", subjects("P2 S1 male human"))
+            days.arrived(2, pace=0.2)
+        old = days.ended(1 if how == "withdrawn" else 2)[0]
+    assert (old.counts["created"], old.counts.get(how, 0)) == (2, 0)
+    assert "2 created" in old.reason
+    story.whole(*names(2 if how == "withdrawn" else 3))
 
 
 def test_a_wish_does_not_bring_a_drop_back_that_has_just_ended(story: Story) -> None:
