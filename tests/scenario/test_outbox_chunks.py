@@ -28,6 +28,10 @@ TEXTS = {
 }
 
 
+QUICK = 'parallel = 1\ntarget = "10s"'
+"""One request at a time, and about so long."""
+
+
 def bodies(story: Story) -> list[tuple[int, int]]:
     """Rows and bytes of each upload, as the sandbox met them."""
     return [(request.rows, len(request.body or b"")) for request in story.puts()]
@@ -132,7 +136,7 @@ def sent(story: Story, *files: tuple[str, str]) -> list[Drop]:
 def test_requests_grow_and_shrink_towards_the_target(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    story = Story(tmp_path, sandbox, options="parallel = 1")
+    story = Story(tmp_path, sandbox, options=QUICK)
     cost = {"row": 0.01}
     priced = Priced(story, monkeypatch, lambda _, rows: cost["row"] * rows)
 
@@ -158,7 +162,7 @@ def test_requests_grow_and_shrink_towards_the_target(
 
 
 def test_each_node_type_has_its_own_size(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    story = Story(tmp_path, sandbox, options="parallel = 1")
+    story = Story(tmp_path, sandbox, options=QUICK)
     priced = Priced(story, monkeypatch, lambda node, rows: rows * {"subject": 0.01, "sample": 0.5}[node])
     columns = "type\tsubmitter_id\tsubjects.submitter_id\tsample_type\n"
     samples = columns + "".join(f"sample\tA{i}\tP{i}\tBlood\n" for i in range(100))
@@ -183,7 +187,7 @@ TOO_MUCH = {
 def test_after_a_request_that_took_too_long_they_are_halved_and_grow_again(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    story = Story(tmp_path, sandbox, options="parallel = 1\nchunk_rows = 400")
+    story = Story(tmp_path, sandbox, options=f"{QUICK}\nchunk_rows = 400")
     priced = Priced(story, monkeypatch, lambda _, rows: rows * 0.001)
     with story.running() as days:
         for number, count in enumerate((1000, 400, 2400)):

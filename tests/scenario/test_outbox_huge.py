@@ -85,7 +85,10 @@ def test_a_small_drop_goes_between_the_requests_of_a_huge_one(story: Story) -> N
     sizes = [request.rows for request in story.puts()]
     assert sizes[1] == len(SMALL), "right after the request that was on its way"
     assert len(sizes) > 5
-    assert story.says("small.tsv")["ended_at"] < story.says("huge.tsv")["ended_at"]
+    assert [text.split()[0] for text in story.events() if " landed: " in text] == [
+        f"{TEST}/small.tsv",
+        f"{TEST}/huge.tsv",
+    ]
     story.whole(*names(HUGE), "Q0", "Q1")
 
 

@@ -7,11 +7,13 @@ the clock on while it looks. Every story ends with `whole`: nothing lost, nothin
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -29,6 +31,8 @@ HORIZON = 120
 """Seconds (of the story's clock) after which a request without an answer can no longer be at work."""
 PACE = 2.0
 """Seconds that the story's clock goes on between two looks."""
+BUSY = 2.0
+"""Seconds of real time for which the story's clock waits for somebody who does not come to rest."""
 
 
 class Struck(TypedDict):
@@ -45,12 +49,29 @@ PUT: Struck = {"method": "PUT", "path": "/submission/DEV/test$"}
 class StoryClock(ManualClock):
     """Stands still until the story moves it; whoever waits for an event hears of it at once."""
 
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._waiting: dict[threading.Thread, tuple[threading.Event, float]] = {}
+        self.waits: list[tuple[str, float | None]] = []
+        """Who has waited, and for how long."""
+
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
-        deadline = None if seconds is None else self.monotonic() + seconds
-        while not event.wait(TICK / 2):
-            if deadline is not None and self.monotonic() >= deadline:
-                return False
-        return True
+        deadline = math.inf if seconds is None else self.monotonic() + seconds
+        me = threading.current_thread()
+        self._waiting[me] = event, deadline
+        self.waits.append((me.name, seconds))
+        try:
+            while not event.wait(TICK / 2):
+                if self.monotonic() >= deadline:
+                    return False
+            return True
+        finally:
+            del self._waiting[me]
+
+    def rests(self, thread: threading.Thread) -> bool:
+        """Whether a thread waits for this clock, and its time has not come yet."""
+        event, deadline = self._waiting.get(thread, (None, 0.0))
+        return event is not None and not event.is_set() and self.monotonic() < deadline
 
 
 class Story(Bench):
@@ -145,6 +166,8 @@ class Days:
 
     def __init__(self, story: Story, outbox: Outbox, ledger: Ledger) -> None:
         self.story, self.outbox, self.ledger = story, outbox, ledger
+        self._since: dict[object, float] = {}
+        """When each who is at work was first seen at it."""
 
     def until(
         self,
@@ -154,7 +177,8 @@ class Days:
         pace: float = PACE,
         patience: float = PATIENCE,
     ) -> None:
-        """Moves the clock on until something holds. `pace` 0: time stands still, the outbox works on."""
+        """Moves the clock on until something holds, whenever outbox and commons have come to rest: so no bound passes
+        because the machine is slow. `pace` 0: time stands still, the outbox works on."""
         deadline = time.monotonic() + patience
         tick = threading.Event()
         while not condition():
@@ -162,8 +186,21 @@ class Days:
                 drops = [(d.id, d.path, d.state.value, d.reason) for d in self.ledger.drops.recent(5)]
                 raise AssertionError(f"{what} did not come about; drops {drops}; events {self.told()[-10:]}")
             tick.wait(TICK)
-            if pace:
+            if pace and not self._busy():
                 self.story.time.advance(pace)
+
+    def _busy(self) -> bool:
+        """Whether somebody is at work who comes to rest by himself: the outbox' thread, a lane, or the commons with a
+        request that no fault holds. Who is at it for `BUSY` seconds waits for something that is held."""
+        sandbox, clock, now = self.story.sandbox, self.story.time, time.monotonic()
+        own = [thread for thread in threading.enumerate() if thread.name == "outbox" or thread.name.startswith("lane ")]
+        asked = [request for request in sandbox.requests if request.ended is None]
+        at_work: list[object] = [thread for thread in own if not clock.rests(thread)]
+        at_work += [request.number for request in asked if request.fault != "hold"]
+        if sum(fault.waiting for fault in sandbox.faults.active()) < sum(request.fault == "hold" for request in asked):
+            at_work.append("released")
+        self._since = {one: self._since.get(one, now) for one in at_work}
+        return any(now - since < BUSY for since in self._since.values())
 
     def passes(self, seconds: float) -> None:
         """Lets time go by."""
@@ -180,17 +217,25 @@ class Days:
 
     def parked(self, *, pace: float = PACE) -> Drop:
         """Waits until a drop is parked."""
+        found: list[Drop] = []
 
-        def found() -> list[Drop]:
-            return [drop for drop in self.ledger.drops.open() if drop.state is DropState.PARKED]
+        def look() -> bool:
+            found[:] = [drop for drop in self.ledger.drops.open() if drop.state is DropState.PARKED]
+            return bool(found)
 
-        self.until(found, "a parked drop", pace=pace)
-        return found()[0]
+        self.until(look, "a parked drop", pace=pace)
+        return found[0]
 
     def parked_project(self) -> str:
         """Waits until a project is parked; the reason."""
-        self.until(self.ledger.projects.all, "a parked project")
-        return self.ledger.projects.all()[0].reason
+        found: list[str] = []
+
+        def look() -> bool:
+            found[:] = [project.reason for project in self.ledger.projects.all()]
+            return bool(found)
+
+        self.until(look, "a parked project")
+        return found[0]
 
     def stored(self, number: int) -> None:
         """Waits until the commons holds so many subjects, hardly moving the clock: however slow the machine, the

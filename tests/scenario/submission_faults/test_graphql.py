@@ -72,7 +72,7 @@ def test_graphql_is_down_for_long(single: Story, status: int) -> None:
     fault = single.sandbox.faults.answer(status, times=None, path=GRAPHQL)
     single.drop("subject.tsv", subjects(*persons(4)))
     with single.running() as days:
-        [drop] = days.ended()
+        [drop] = days.ended(pace=0.5)  # it is looked at again every few minutes
         assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
         method, why = proof(single, "subject.tsv")
         assert (method, "GraphQL does not answer" in why) == ("values", True)

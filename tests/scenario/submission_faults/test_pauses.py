@@ -28,7 +28,7 @@ STUDY = "type\tsubmitter_id\tprojects.code\nstudy\tS9\tother\n"
 def two(tmp_path: Path) -> Iterator[Story]:
     """Two projects, one request at a time for all of them."""
     with Sandbox(projects=("DEV-test", "DEV-other")) as sandbox:
-        yield Story(tmp_path, sandbox, options="chunk_rows = 4\nparallel = 1")
+        yield Story(tmp_path, sandbox, options='chunk_rows = 4\nparallel = 1\ntarget = "1m"')
 
 
 def paused(days: Days, attempts: int = 1, *, pace: float = 2.0) -> Pause:
@@ -74,7 +74,7 @@ def test_a_commons_that_is_down_over_a_restart(story: Story) -> None:
         after = paused(days, before.attempts + 1, pace=0.5)
         assert story.time.now() >= before.until
         assert (after.since, after.error_class) == (before.since, "broken")
-        assert fault.used - asked <= 2 * (after.attempts - before.attempts)
+        assert fault.used - asked <= 2 * (after.attempts - before.attempts + 1)  # one more may have begun
         [drop] = days.ledger.drops.open()
         shown = waiting(drop, after)
         assert shown.reason.startswith("The commons does not answer: The commons answered 502")
@@ -290,7 +290,7 @@ def test_looks_for_a_lost_answer_are_counted_over_a_restart(story: Story) -> Non
         return drop.attempts if drop.error_class == "lost" else 0
 
     with story.running() as days:
-        days.until(lambda: days.ledger.drops.recent(1) and looks(days) >= 3, "three looks", pace=0.5)
+        days.until(lambda: days.ledger.drops.recent(1) and looks(days) >= 3, "three looks", pace=0.1)
     with story.running() as days:
         before = looks(days)
         assert before >= 3
@@ -300,7 +300,7 @@ def test_looks_for_a_lost_answer_are_counted_over_a_restart(story: Story) -> Non
             seen.append(looks(days))
             return seen[-1] != before
 
-        days.until(another, "one more look", pace=0.5)
+        days.until(another, "one more look", pace=0.1)
         assert seen[-1] > before
         [drop] = days.ended()
     assert (drop.verdict, drop.attempts) == (Verdict.LANDED, 0)
