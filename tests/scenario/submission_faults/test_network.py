@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,20 @@ import pytest
 
 from gen3sync.ledger import Verdict
 from gen3sync.sandbox import Point, Sandbox
+from tests.scenario.outbox_bench import PowerCutError
 from tests.scenario.submission_faults.kit import PUT, Days, Story, names, persons, subjects
 
 
 def test_the_name_has_no_address(
     story: Story, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    known, failures = socket.getaddrinfo, [0]
+    known, failures, one = socket.getaddrinfo, [0], threading.Lock()
 
     def lookup(*args: Any, **options: Any) -> Any:
-        if failures[0] < 6:
-            failures[0] += 1
+        with one:
+            fails = failures[0] < 6
+            failures[0] += fails
+        if fails:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return known(*args, **options)
 
@@ -34,20 +40,29 @@ def test_the_name_has_no_address(
 
 
 def test_refused_until_the_commons_is_started(tmp_path: Path) -> None:
-    with Sandbox() as sandbox:
-        story = Story(tmp_path, sandbox)
-        port = sandbox.port
-    story.drop("subject.tsv", subjects(*persons(4)))
-    with story.running() as days:
-        days.hears("not reachable (Connection refused)")
-        days.passes(600)
-        with Sandbox(port=port) as later:
-            later.write("DEV-test", [{"type": "study", "submitter_id": "S1", "projects": {"code": "test"}}])
-            later.write_api_key(tmp_path / "key.json")
-            story.sandbox = later
-            [drop] = days.ended()
-            assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
-            story.whole(*names(4))
+    with reserved_port() as port:
+        with Sandbox(port=port) as sandbox:
+            story = Story(tmp_path, sandbox)
+        story.drop("subject.tsv", subjects(*persons(4)))
+        with story.running() as days:
+            days.hears("not reachable (Connection refused)")
+            days.passes(600)
+            with Sandbox(port=port) as later:
+                later.write("DEV-test", [{"type": "study", "submitter_id": "S1", "projects": {"code": "test"}}])
+                later.write_api_key(tmp_path / "key.json")
+                story.sandbox = later
+                [drop] = days.ended()
+                assert (drop.verdict, drop.counts["created"]) == (Verdict.LANDED, 4)
+                story.whole(*names(4))
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port that nobody else on this machine is given, while nothing listens on it either."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.mark.parametrize(
@@ -136,17 +151,26 @@ def test_a_commons_that_is_down_is_asked_by_one_request_at_a_time(
     story.whole(*names(10))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_stopped_in_the_middle_of_a_request(story: Story) -> None:
     """The daemon is stopped while the commons works; the next life asks what became of it."""
+    gone = threading.Event()
+
+    def failpoint(_step: str) -> None:
+        if gone.is_set():
+            raise PowerCutError
+
     hold = story.sandbox.faults.hold(Point.BEFORE_COMMIT, **PUT)
     story.drop("subject.tsv", subjects(*persons(4)))
-    with story.opened() as (outbox, ledger):
+    with story.opened(failpoint) as (outbox, ledger):
         outbox.start()
         days = Days(story, outbox, ledger)
         days.until(lambda: hold.fault.waiting, "an upload held before its commit", pace=0.2)
         assert outbox.stop(0.2) is False
         assert len(ledger.requests.unsettled()) == 1
-    hold.release()
+        gone.set()  # its process has ended: it hears no answer
+        hold.release()
+        outbox.stop(60)
     story.sandbox.wait_for(lambda box: box.count("DEV-test", "subject") == 4)
     [drop] = story.goes()
     assert (drop.verdict, drop.counts["created"], len(story.puts())) == (Verdict.LANDED, 4, 1)
