@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gen3sync.ledger import Verdict
+from gen3sync.ledger import Verdict, pause
 from gen3sync.names import Project
 from gen3sync.outbox import lane_state, waits
 from gen3sync.outbox.index import RowIndex
@@ -191,6 +191,29 @@ def test_a_parked_file_behind_a_parked_project_is_deleted_while_that_cannot_be_w
         days.ended(2)
     assert left == [0]
     story.whole("P0", "P1")
+
+
+def test_a_lane_that_has_nothing_to_ask_does_not_turn_in_circles_while_the_commons_is_down(story: Story) -> None:
+    """The drop for which it was asked in vain is taken back, the other one waits for a person: nobody asks again."""
+    story.sandbox.write("DEV-test", [{"type": "subject", "submitter_id": "P0", "sex": "male", **_PARENT}])
+    with story.running() as days:
+        story.drop("erases.tsv", subjects("P0 S1 . human"))
+        days.parked()
+        story.sandbox.faults.answer(503, times=None, path="/api/")
+        story.drop("subject.tsv", subjects("P1 S1 male human"))
+        days.until(lambda: pause.read(days.ledger), "an attempt in vain")
+        days.outbox.withdraw("subject.tsv")
+        days.ended()
+        until = pause.read(days.ledger)
+        assert until is not None
+        days.passes(600)
+        waits = story.time.waits = []
+        days.until(lambda: len(waits) > 5, "some looks", pace=1)
+        assert pause.read(days.ledger) == until, "nobody has asked"
+        assert [seconds for name, seconds in waits if name.startswith("lane") and not seconds] == []
+        story.sandbox.faults.clear()
+        days.outbox.withdraw("erases.tsv")
+        days.ended(2)
 
 
 _PARENT = {"studies": {"submitter_id": "S1"}}
