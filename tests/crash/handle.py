@@ -43,7 +43,8 @@ class Life:
     def kill(self) -> None:
         """kill -9."""
         if self.alive:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # armed, it may have died by itself, and be buried
+                os.kill(self.pid, signal.SIGKILL)
             self._bury()
 
     def close(self, timeout: float = 60.0) -> dict[str, Any]:

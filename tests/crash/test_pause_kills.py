@@ -33,6 +33,14 @@ def attempts(world: World, at_least: int) -> Pause:
     raise AssertionError(f"not asked {at_least} times; {noted(world)}")
 
 
+def hung_up(world: World) -> None:
+    """Waits until the commons has heard all that a killed life had said."""
+    tick, end = threading.Event(), time.monotonic() + 120.0
+    while world.sandbox._server.connections:
+        assert time.monotonic() < end, "connections of a process that is dead stay open"
+        tick.wait(0.02)
+
+
 def test_kill_9_while_the_commons_is_down(tmp_path: Path, nursery: Nursery) -> None:
     with world_in(tmp_path / "world", nursery, "chunk_rows = 2\nparallel = 2") as world:
         world.begin()
@@ -51,6 +59,7 @@ def test_kill_9_while_the_commons_is_down(tmp_path: Path, nursery: Nursery) -> N
             assert since in (None, kept.since)
             assert 0 < kept.seconds <= 300
             count, since = kept.attempts, kept.since
+            hung_up(world)
             asked = len(world.sandbox.requests)
             world.begin()
             if world.clock.now() < kept.until:

@@ -89,7 +89,10 @@ class Machine(Running):
             return
         path = papers[which % len(papers)]
         program, code, *_ = path.relative_to(self.town.folder).parts[1:]
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return  # a restarted engine just puts it in its place once more
         data = data.replace(b"wrong", b"male") if mended else data
         self.town.lay(f"{program}-{code}", path.name, data)
         self.work()

@@ -76,6 +76,7 @@ class Running(RuleBasedStateMachine):
             self.town.ask("wake")
             end, enough = time.monotonic() + 90.0, float("inf")
             while not self.town.ask("rests", seconds=0.05)["rests"]:
+                self.time_is_up()
                 now = time.monotonic()
                 assert now < end, "the engine does not come to rest"
                 if any(hold.fault.waiting for hold, _ in self.held):
@@ -90,6 +91,7 @@ class Running(RuleBasedStateMachine):
             self.town.ask("wake")
             end = time.monotonic() + 90.0
             while not self.town.ask("rests", seconds=0.02)["rests"]:
+                self.time_is_up()
                 assert time.monotonic() < end, "neither at rest nor waiting"
                 if any(hold.fault.waiting for hold, _ in self.held):
                     break
