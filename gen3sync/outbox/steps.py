@@ -31,6 +31,7 @@ from gen3sync.records.dictionary import Dictionary
 
 _AT_ONCE = 50
 """Drops that are archived side by side."""
+_CORRECT = "Correct the refused rows and drop the file again."
 _UNSENT = (*(RowState.NEW, RowState.READY, RowState.WAITING, RowState.BEHIND, RowState.GUARDED, RowState.TRIED),)
 
 
@@ -212,18 +213,17 @@ class Steps:
         self.lane.park(work, reason, "guard", None)
 
     def _all_tried(self, work: Work) -> bool:
-        """Whether all rows passed a dry run (but those whose parents come with them), or some were refused and nothing
-        is sent."""
-        index, counts = self.lane.index, self.lane.index.counts(work.id)
-        if work.in_flight or counts[RowState.READY]:
+        """Whether all rows passed a dry run (but those whose parents come with them), or nothing is sent."""
+        index = self.lane.index
+        if work.in_flight or (counts := index.counts(work.id))[RowState.READY]:
             return False
         work.tried = bool(counts[RowState.REJECTED]) or not (counts[RowState.BEHIND] or index.awaits_others(work.id))
         if work.tried and counts[RowState.REJECTED]:
             said = 'Not sent, because other rows of the file were refused ([outbox] on_invalid = "reject").'
-            states = [*_UNSENT, RowState.UNCHANGED]
-            self.lane.index.end_all(work.id, states, RowState.REJECTED, detail_of((Reason("NOT_SENT", said),)))
+            states, why = [*_UNSENT, RowState.UNCHANGED], detail_of((Reason("NOT_SENT", said, None, _CORRECT),))
+            index.end_all(work.id, states, RowState.REJECTED, why)
         elif work.tried:
-            self.lane.index.shift(work.id, RowState.TRIED, RowState.READY)
+            index.shift(work.id, RowState.TRIED, RowState.READY)
         return work.tried
 
     def _cut_off(self, work: Work) -> None:
@@ -233,8 +233,8 @@ class Steps:
             self.lane.index.end_all(work.id, _UNSENT, RowState.WITHDRAWN if work.withdrawn else RowState.SUPERSEDED)
             return
         said = "Not sent: more than half of the first rows were refused, so the file seems to be a wrong one."
-        reason = Reason("NOT_SENT", said, None, "Correct the refused rows and drop the file again.")
-        self.lane.index.end_all(work.id, _UNSENT, RowState.REJECTED, detail_of((reason,)))
+        why = detail_of((Reason("NOT_SENT", said, None, _CORRECT),))
+        self.lane.index.end_all(work.id, _UNSENT, RowState.REJECTED, why)
 
     # --- end
 

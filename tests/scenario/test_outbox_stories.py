@@ -315,6 +315,9 @@ def test_reject_sends_nothing_unless_all_rows_pass(tmp_path: Path) -> None:
         bench.drop("subject.tsv", subjects(*rows))
         [drop] = bench.once().ended
         assert (drop.verdict, sandbox.count("DEV-test", "subject")) == (Verdict.REJECTED, 0)
+        _, good = bench.receipt("subject.tsv", "rejected")["rejects"]
+        told = ("NOT_SENT", 199, "Correct the refused rows and drop the file again.")
+        assert (good["type"], good["rows"], good["remedy"]) == told
         bench.drop("subject.tsv", subjects(*(row.replace("wrong", "male") for row in rows)))
         [drop] = bench.once().ended
         assert (drop.verdict, sandbox.count("DEV-test", "subject")) == (Verdict.LANDED, 200)
