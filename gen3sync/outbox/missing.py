@@ -1,6 +1,6 @@
 """Rows that the commons refuses for a parent nobody could look up: without GraphQL, or without the right to read, it is
 the commons that finds out that a child came before its parent. Such a row waits as if that had been known. And what to
-do about a missing parent whose name looks like several.
+do about a missing parent whose name looks like several, or like another one.
 
 Pure. Waiting itself is `waits.py`'s.
 """
@@ -8,6 +8,7 @@ Pure. Waiting itself is `waits.py`'s.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from gen3sync.names import printable
@@ -23,7 +24,7 @@ WAITING = "waiting"
 """In a row's detail: the parents it waits for."""
 ADVICE = "advice"
 """In a row's detail: what may be wrong with how it names its parents."""
-RUN_TOGETHER = "RUN_TOGETHER"
+PARENT_NAME = "PARENT_NAME"
 """Its type, where a plan tells it."""
 _NO_LINK = "INVALID_LINK"
 _APART = re.compile("[;|#,]")
@@ -49,12 +50,23 @@ def run_together(name: str) -> str:
     return f"If '{printable(name, 80)}' names several parents: they stand with commas between them, in CSV with '#'."
 
 
-def advice(row: IndexedRow, parents: Iterable[tuple[str, str]], node_type: NodeType) -> str:
-    """The same for the parents of a row, by node and submitter_id: those that it may have several of."""
-    if isinstance(row.cells, dict):  # JSON, which has lists
+def decomposed(name: str) -> str:
+    """What may be wrong with a name whose accents are characters of their own, as files that were written on a Mac may
+    have them; '' with any other. It looks like its twin, and the commons tells them apart."""
+    if unicodedata.is_normalized("NFC", name):
         return ""
-    several = {link.target for link in node_type.links if not link.to_one}
-    return next((told for node, sid in parents if node in several and (told := run_together(sid))), "")
+    shown = printable(name, 80)
+    return (
+        f"In '{shown}' an accent is a character of its own (Unicode NFD); the commons tells that from one letter (NFC)."
+    )
+
+
+def advice(row: IndexedRow, parents: Iterable[tuple[str, str]], node_type: NodeType) -> str:
+    """The same for the parents of a row, by node and submitter_id: those that it may have several of (JSON has lists),
+    and those whose names look like others."""
+    several = {link.target for link in node_type.links if not link.to_one and not isinstance(row.cells, dict)}
+    told = ((run_together(sid) if node in several else "") or decomposed(sid) for node, sid in parents)
+    return next(filter(None, told), "")
 
 
 def waiting_detail(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gen3sync.config import Blanks, Send
-from gen3sync.outbox.missing import RUN_TOGETHER, advice
+from gen3sync.outbox.missing import PARENT_NAME, advice
 from gen3sync.outbox.model import Action, ColumnChange, IndexedRow, Parent, Reason, RowPlan
 from gen3sync.outbox.namedids import elsewhere
 from gen3sync.outbox.rules import reason_of
@@ -111,7 +111,7 @@ def plan_row(
     elif waiting and action is not Action.UNCHANGED:
         action = Action.WAIT
         if told := advice(row, [(parent.node, parent.submitter_id or "") for parent in waiting], node_type):
-            problems = (Reason(RUN_TOGETHER, told),)
+            problems = (Reason(PARENT_NAME, told),)
     if rules.blanks is Blanks.KEEP and not rules.erase_allowed:
         erased = ()
     return RowPlan(

@@ -51,3 +51,9 @@ def test_where_there_is_one_parent_only_or_a_list_nothing_is_said() -> None:
     assert advice(row(), [("subject", "P1;P2")], VISIT) == ""
     record = {"type": "publication", "submitter_id": "B1"}
     assert advice(replace(row(), cells=record), [("study", "S1;S2")], NODES["publication"]) == ""
+
+
+@pytest.mark.parametrize(("cells", "node"), [(None, "visit"), (None, "publication"), ({}, "visit")])
+def test_a_name_that_looks_like_another_one(cells: dict[str, str] | None, node: str) -> None:
+    told = advice(replace(row(), cells=cells), [("subject", "Zo\u00eb"), ("subject", "Zoe\u0308")], NODES[node])
+    assert told.startswith("In 'Zoe\u0308' an accent is a character of its own (Unicode NFD);")
