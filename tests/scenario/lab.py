@@ -6,10 +6,12 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -178,6 +180,20 @@ def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
     """Signals a daemon and gives its exit code."""
     process.send_signal(number)
     return process.wait(90)
+
+
+def away(sandbox: Sandbox) -> None:
+    """Nobody is there any more. The port stays taken: the server of another test would answer in the commons' place."""
+    sandbox.stop()
+    weakref.finalize(sandbox, held(sandbox.port).close)
+
+
+def held(port: int) -> socket.socket:
+    """A port of this machine at which nobody listens, and nobody begins to until it is closed."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", port))
+    return holder
 
 
 def tokens_used(lab: Lab) -> set[str]:

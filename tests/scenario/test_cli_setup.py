@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.sandbox.sandbox import Sandbox
+from tests.scenario.lab import away
 from tests.unit.cli.calling import Result, call
 
 
@@ -54,7 +55,7 @@ def test_init_does_not_write_over_a_configuration(config: Path, key: Path) -> No
 
 
 def test_init_works_while_the_commons_is_away(key: Path, sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.stop()
+    away(sandbox)
     result = call("init", "--credentials", key, "--folder", tmp_path / "lab", "--yes")
     assert result.code == 0
     assert "not asked what the key may do" in result.out
@@ -69,7 +70,7 @@ def test_init_knows_no_node_that_the_dictionary_does_not_have(key: Path, sandbox
     assert "Did you mean 'sample'?" in refused.err
     assert not (tmp_path / "lab").exists()
     assert call(*asked, "--node", "sam*").code == 0
-    sandbox.stop()
+    away(sandbox)
     assert call(*asked, "--node", "sampel", "--force").code == 0  # `check` tells later
 
 
@@ -163,7 +164,7 @@ def test_check_names_a_key_that_ends_soon(config: Path, sandbox: Sandbox, key: P
 
 
 def test_check_goes_on_as_far_as_it_can(config: Path, sandbox: Sandbox) -> None:
-    sandbox.stop()
+    away(sandbox)
     result = call("check", "--json", "-c", config)
     assert result.code == 75
     skipped = {report["check"] for report in result.json if report["skipped"]}

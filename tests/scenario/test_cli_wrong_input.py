@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.sandbox.sandbox import Sandbox
-from tests.scenario.lab import Lab, until
+from tests.scenario.lab import Lab, away, until
 from tests.unit.cli.calling import Result, call
 
 
@@ -122,7 +122,7 @@ def test_a_pass_that_can_follow_no_mirror_does_not_end_well(lab: Lab) -> None:
 
 @pytest.mark.parametrize("verb", ["token", "check", "once"])
 def test_an_unreachable_commons(lab: Lab, verb: str) -> None:
-    lab.sandbox.stop()
+    away(lab.sandbox)
     lab.drop("study.tsv", STUDY)
     result = lab.call(verb)
     assert result.code == 75, result.err

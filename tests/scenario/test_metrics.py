@@ -20,7 +20,7 @@ from gen3sync.daemon import port as port_module
 from gen3sync.ledger.rows import Outcome, Verdict
 from gen3sync.metrics.pages import PATHS
 from gen3sync.sandbox.sandbox import Sandbox
-from tests.scenario.lab import Lab, until
+from tests.scenario.lab import Lab, away, until
 from tests.unit.metrics.exposition import Family, read, value
 
 STUDY = "type\tsubmitter_id\tprojects.code\ttitle\nstudy\t{0}\ttest\tabout {0}\n"
@@ -207,7 +207,7 @@ def test_the_rules_speak_of_metrics_there_are() -> None:
 
 
 def test_a_commons_that_is_down_does_not_keep_files_from_being_taken(watched: Watched, sandbox: Sandbox) -> None:
-    sandbox.stop()
+    away(sandbox)
     with watched.lab.daemon():
         until(lambda: watched.says("/readyz", 200, "health: degraded\n- the commons does not answer"))
         assert watched.ask("/healthz") == (200, "alive\n")

@@ -10,6 +10,7 @@ from gen3sync.sandbox.faults import Kind
 from gen3sync.sandbox.listener import Listener
 from gen3sync.sandbox.sandbox import Sandbox
 from gen3sync.sandbox.server import Handler
+from tests.scenario.lab import held
 from tests.soak.fast import FastClock
 
 PROJECTS = ("DEV-one", "DEV-two", "LAB-three")
@@ -30,8 +31,10 @@ class Commons(Sandbox):
         self._thread.join()
         self._server.server_close()
         self._server.end_connections()
+        holder = held(self.port)
 
         def again() -> None:
+            holder.close()
             self._server = Listener(self.port, self.commons, Handler)
             serve = self._server.serve_forever
             self._thread = threading.Thread(target=serve, args=(0.02,), name="sandbox", daemon=True)

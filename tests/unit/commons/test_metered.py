@@ -18,6 +18,7 @@ from gen3sync.config import CommonsSettings
 from gen3sync.names import Project
 from gen3sync.observe import Nobody
 from gen3sync.sandbox import Sandbox
+from tests.scenario.lab import away
 
 P = Project("DEV", "test")
 CASE = b"type\tsubmitter_id\tprojects.code\ttitle\nstudy\tHEART\ttest\tHearts\n"
@@ -106,7 +107,7 @@ def test_a_key_that_is_refused_is_no_exchange_but_its_own(
 
 def test_a_commons_that_is_not_there(client: CommonsClient, sandbox: Sandbox, notes: Notes) -> None:
     assert client.url
-    sandbox.stop()
+    away(sandbox)
     answer = client.version()
     assert isinstance(answer, Broken)
     assert answer.cause is BrokenCause.CONNECT
