@@ -149,8 +149,11 @@ def _two_parents(row: Row, link: Link, refs: Iterable[LinkRef]) -> Problem | Non
         return None
     shown = printable(", ".join(sorted(names.values()) or sorted(ids)), 200)
     text = f"A {row.node} has one parent in '{link.name}', but the row names {max(len(ids), len(names))}: {shown}."
-    split = " A comma separates parents; one whose id contains it is named by its id." if row.form is Form.TSV else ""
-    return Problem(ProblemKind.TWO_PARENTS, text, f"Keep one of them.{split}", row.line, link.column)
+    remedy = "Keep one of them."
+    if row.form.delimited:
+        sign = "In CSV a '#'" if row.form is Form.CSV else "A comma"
+        remedy = f"{remedy} {sign} separates parents; one whose id contains it is named by its id."
+    return Problem(ProblemKind.TWO_PARENTS, text, remedy, row.line, link.column)
 
 
 def _not_finite(row: Row, name: str) -> Problem:

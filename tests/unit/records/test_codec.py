@@ -158,6 +158,20 @@ def test_two_parents_where_one_may_be(columns: str, cells: str, bad: bool) -> No
     assert [problem.kind for problem in problems] == ([ProblemKind.TWO_PARENTS] if bad else [])
 
 
+@pytest.mark.parametrize(
+    ("name", "comma", "sign", "told"),
+    [
+        ("drop.tsv", "\t", ",", " A comma separates parents; one whose id contains it is named by its id."),
+        ("drop.csv", ",", "#", " In CSV a '#' separates parents; one whose id contains it is named by its id."),
+    ],
+)
+def test_what_separates_parents_is_told(name: str, comma: str, sign: str, told: str) -> None:
+    """Case #1 is one case, and two in CSV."""
+    lines = ("type submitter_id cases.submitter_id", f"sample S-1 Case{sign}1")
+    (wanted,) = understood("\n".join(line.replace(" ", comma) for line in lines) + "\n", name)
+    assert [problem.remedy for problem in wanted.problems] == [f"Keep one of them.{told}"]
+
+
 @pytest.mark.parametrize("cell", ["NaN", "nan", "inf", "-Infinity", "1e400", "+nan"])
 def test_numbers_that_are_none(cell: str) -> None:
     (wanted,) = understood(f"type\tsubmitter_id\tinitial_weight\nsample\tS-1\t{cell}\n")
