@@ -157,5 +157,6 @@ def _two_parents(row: Row, link: Link, refs: Iterable[LinkRef]) -> Problem | Non
 
 
 def _not_finite(row: Row, name: str) -> Problem:
-    text = f"'{name}' is not a finite number (NaN or infinity); the commons fails on it without naming the row."
+    what = "is not a finite number (NaN, infinity, or larger than 1e308)"
+    text = f"'{name}' {what}; the commons fails on it without naming the row."
     return Problem(ProblemKind.NOT_FINITE, text, "Leave the cell blank if the value is unknown.", row.line, name)
