@@ -50,12 +50,14 @@ def run_together(name: str) -> str:
     return f"If '{printable(name, 80)}' names several parents: they stand with commas between them, in CSV with '#'."
 
 
-def decomposed(name: str) -> str:
-    """What may be wrong with a name whose accents are characters of their own, as files that were written on a Mac may
-    have them; '' with any other. It looks like its twin, and the commons tells them apart."""
+def lookalike(name: str) -> str:
+    """What may be wrong with a name that looks like another one, from which the commons tells it: with spaces around
+    it, as JSON may have it, or with accents that are characters of their own, as files from a Mac may have them."""
+    shown = printable(name, 80)
+    if name != name.strip():
+        return f"'{shown}' has spaces around it, which a JSON file keeps."
     if unicodedata.is_normalized("NFC", name):
         return ""
-    shown = printable(name, 80)
     return (
         f"In '{shown}' an accent is a character of its own (Unicode NFD); the commons tells that from one letter (NFC)."
     )
@@ -65,7 +67,7 @@ def advice(row: IndexedRow, parents: Iterable[tuple[str, str]], node_type: NodeT
     """The same for the parents of a row, by node and submitter_id: those that it may have several of (JSON has lists),
     and those whose names look like others."""
     several = {link.target for link in node_type.links if not link.to_one and not isinstance(row.cells, dict)}
-    told = ((run_together(sid) if node in several else "") or decomposed(sid) for node, sid in parents)
+    told = ((run_together(sid) if node in several else "") or lookalike(sid) for node, sid in parents)
     return next(filter(None, told), "")
 
 

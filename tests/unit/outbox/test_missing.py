@@ -57,3 +57,4 @@ def test_where_there_is_one_parent_only_or_a_list_nothing_is_said() -> None:
 def test_a_name_that_looks_like_another_one(cells: dict[str, str] | None, node: str) -> None:
     told = advice(replace(row(), cells=cells), [("subject", "Zo\u00eb"), ("subject", "Zoe\u0308")], NODES[node])
     assert told.startswith("In 'Zoe\u0308' an accent is a character of its own (Unicode NFD);")
+    assert advice(replace(row(), cells=cells), [("subject", "P1 ")], NODES[node]).startswith("'P1 ' has spaces around")
