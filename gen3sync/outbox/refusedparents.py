@@ -42,14 +42,17 @@ class RefusedParents:
         told: list[Work] = []
         for other in others:
             if other is not work and self.index.counts(other.id)[RowState.WAITING]:
-                waiting = itertools.islice(self.index.rows(other.id, RowState.WAITING), _MOST)
-                awaited = {key for row in waiting for key in keys_of(row.detail.get(WAITING, ()))} & found.keys()
-                with contextlib.suppress(OSError):  # only words would be lost, and only by a restart
-                    for node, key in sorted(awaited):
-                        line, path = found[node, key], work.drop.path
-                        other.journal.note(_NOTE, flush=False, node=node, key=key, path=path, line=line)
+                awaited = self._awaited(other) & found.keys()
+                self._note(other, awaited)
                 told += [other] if awaited else []
         return told
+
+    def keep(self, work: Work) -> None:
+        """A drop begins to wait: what was refused before it was read is known in the next life, too."""
+        if self._known and (awaited := self._awaited(work) & self._known.keys()):
+            with contextlib.suppress(OSError):
+                noted = {(note["node"], note["key"]) for note in work.journal.notes(_NOTE)}
+                self._note(work, awaited - noted)
 
     def recall(self, work: Work) -> None:
         """A drop was read again: what an earlier life knew."""
@@ -69,6 +72,16 @@ class RefusedParents:
             other = works.get(own[0])
             where = (other.drop.path if other else "another file", own[1])
         return f" It was itself refused: line {where[1]} of {printable(where[0])}." if where else ""
+
+    def _awaited(self, work: Work) -> set[_Key]:
+        waiting = itertools.islice(self.index.rows(work.id, RowState.WAITING), _MOST)
+        return {key for row in waiting for key in keys_of(row.detail.get(WAITING, ()))}
+
+    def _note(self, work: Work, awaited: set[_Key]) -> None:
+        with contextlib.suppress(OSError):  # only words would be lost, and only by a restart
+            for node, key in sorted(self._known.keys() & awaited):
+                path, line = self._known[node, key]
+                work.journal.note(_NOTE, flush=False, node=node, key=key, path=path, line=line)
 
     def _remember(self, found: Mapping[_Key, tuple[str, int]]) -> None:
         self._known.update(found)

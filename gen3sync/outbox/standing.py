@@ -54,6 +54,7 @@ def tell_wait(lane: LaneState, work: Work) -> None:
     if refused := counts[RowState.REJECTED]:
         why = receipt.told(*receipt.summary(lane.index, work))
         reason += f" {rows_said(refused)} refused so far.{why} The rejects file comes when the drop ends."
+    lane.planner.refused_parents.keep(work)
     lane.put(work, DropState.WAITING, reason=reason, error_class=FOR_PARENTS)
 
 

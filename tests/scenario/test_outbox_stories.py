@@ -283,6 +283,20 @@ def test_a_parent_that_was_dropped_while_nothing_ran_is_not_too_late(tmp_path: P
         assert (group["type"], group["lines"], "S9" in group["message"]) == ("MISSING_PARENT", [3], True)
 
 
+def test_a_parent_that_was_refused_before_its_child_came_is_named_in_the_next_life(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        bench = Bench(tmp_path, sandbox)
+        with bench.running() as running:
+            bench.drop("study.tsv", STUDY.replace("title", "tilte"))
+            running.ended(1)
+            bench.drop("subject.tsv", subjects("P1 S1 male human"))
+            running.until(lambda: any("itself refused" in drop.reason for drop in running.ledger.drops.open()))
+        bench = Bench(tmp_path, sandbox, options='link_grace = "0s"')
+        bench.once()
+        (group,) = bench.receipt("subject.tsv", "rejected")["rejects"]
+        assert group["message"].endswith("It was itself refused: line 2 of DEV/test/study.tsv")
+
+
 def test_a_newer_file_at_the_same_path_supersedes_what_is_not_sent(bench: Bench) -> None:
     bench.drop("subject.tsv", subjects("P1 S1 male human"))
     bench.once()
