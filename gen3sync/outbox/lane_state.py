@@ -131,7 +131,8 @@ class LaneState:
             level, kind, f"{printable(work.drop.path)}: {printable(text, 2000)}", drop_id=work.id
         )
         loud = logging.INFO if level is EventLevel.INFO else logging.WARNING
-        _log.log(loud, "%s: %s", kind, printable(text), extra={"drop": work.id, "project": str(self.project)})
+        said = printable(text.removeprefix(f"{kind}: "))
+        _log.log(loud, "%s: %s", kind, said, extra={"drop": work.id, "project": str(self.project)})
 
     def retrial(self, work: Work) -> None:
         """The first request said nothing about the file; the next one does."""

@@ -59,6 +59,7 @@ def test_every_line_about_a_drop_or_a_mirror_carries_its_id(lab: Lab) -> None:
     about_drops = [line for line in said if any(name in f"{line['message']} {line.get('file')}" for name in FILES)]
     about_mirrors = [line for line in said if "study.tsv" in str(line.get("mirror"))]
     assert len(about_drops) >= 8, "this test looks at nothing"
+    assert any(line["message"].startswith("parked: blank cells would erase") for line in said)
     assert "failed" in {line["message"].partition(":")[0] for line in about_mirrors}
     for line in about_drops:
         assert "drop" in line or "mirror" in line, line
