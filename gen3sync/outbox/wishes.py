@@ -64,7 +64,9 @@ def open_ones(rooms: Rooms, target: int | str | Path) -> list[Drop]:
     drops = meant(rooms, target)
     for drop in drops:
         if drop.state is DropState.ENDED:
-            undo = "Drop the undo file beside its receipt to write the values before back." if drop.receipt else ""
+            undo = "Drop the undo file beside its receipt to write the values before back."
+            if not drop.counts.get("updated"):  # nothing of it can be undone
+                undo = "Its receipt says what became of its rows." if drop.receipt else ""
             raise UsageError(f"Drop {drop.id} ({printable(drop.path)}) has ended already: {drop.verdict}.", undo)
     return drops
 

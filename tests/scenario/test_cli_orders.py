@@ -202,6 +202,7 @@ def test_a_pushed_file_that_is_parked_is_withdrawn(lab: Lab, alive: AbstractCont
         assert "receipt: " in said.out
         again = lab.call("withdraw", "blank.tsv")
         assert (again.code, "has ended already: withdrawn" in again.err) == (64, True)
+        assert "Its receipt says what became of its rows." in again.err
         assert lab.call("withdraw", "nosuch.tsv").code == 66
     receipt = lab.receipt("blank.tsv")
     assert receipt is not None
