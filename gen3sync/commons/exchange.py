@@ -55,6 +55,13 @@ class Refusal:
     lasting: bool
     retry_after: float | None = None
 
+    @classmethod
+    def of(cls, error: Gen3SyncError) -> Refusal:
+        """What no answer brought about: no usable key, or nobody to ask."""
+        lasting = not isinstance(error, UnreachableError)
+        cause = BrokenCause.CREDENTIALS if lasting else BrokenCause.TIMEOUT
+        return cls(error, Broken(str(error), cause, remedy=error.remedy), lasting=lasting)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

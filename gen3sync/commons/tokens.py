@@ -89,6 +89,8 @@ class TokenManager(AuthBase):
         self._failure: _Failure | None = None
         self._skew: float | None = None
         self._key_expires_at: datetime | None = None
+        self.mended = 0
+        """How often a token came after failures; to be read."""
 
     def __repr__(self) -> str:
         return f"<TokenManager for {self._origin or 'the commons of the key'}>"
@@ -223,12 +225,12 @@ class TokenManager(AuthBase):
         if leads:
             self._fly(flight, mark)
         elif not flight.done.wait(_WAIT):
-            return token or _refusal(
+            return token or Refusal.of(
                 UnreachableError("The commons' token service does not answer.", "It is tried again.")
             )
         if token is not None and not isinstance(flight.outcome, Token):
             return token  # the key that took the other's place is no good, the token still is
-        return flight.outcome or _refusal(UnreachableError("No access token could be had.", "It is tried again."))
+        return flight.outcome or Refusal.of(UnreachableError("No access token could be had.", "It is tried again."))
 
     def _fly(self, flight: _Flight, mark: object) -> None:
         outcome: Token | Refusal | None = None
@@ -252,7 +254,7 @@ class TokenManager(AuthBase):
             origin = self.origin
             check_issuer(key, origin)
         except (CredentialsError, ConfigError) as error:
-            return _refusal(error), None
+            return Refusal.of(error), None
         with self._lock:
             self._key_expires_at, skew = key.expires_at, self._skew
         result = exchange(self._transport, origin, key, self._clock, skew or 0.0)
@@ -266,6 +268,7 @@ class TokenManager(AuthBase):
             redaction.forget(self._token.value)
         redaction.register(token.value)
         self._token = token
+        self.mended += self._failure is not None
         self._failure = None
 
     def _paused(self, refusal: Refusal, mark: object) -> _Failure:
@@ -283,12 +286,6 @@ class TokenManager(AuthBase):
         elapsed = self._clock.monotonic() - token.got_monotonic
         walked = (self._clock.now() - token.got_at) / timedelta(seconds=1)
         return token.lifetime - max(elapsed, walked)
-
-
-def _refusal(error: Gen3SyncError) -> Refusal:
-    lasting = not isinstance(error, UnreachableError)
-    cause = BrokenCause.CREDENTIALS if lasting else BrokenCause.TIMEOUT
-    return Refusal(error, Broken(str(error), cause, remedy=error.remedy), lasting=lasting)
 
 
 def _checked(url: str) -> str:

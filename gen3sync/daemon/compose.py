@@ -91,6 +91,8 @@ class Rooms:
             observer=observer,
         )
         self._running = False
+        self._mended = 0
+        """`tokens.mended` when last looked at."""
 
     @property
     def ledger_problem(self) -> str:
@@ -234,9 +236,12 @@ class Rooms:
         return user.username or user.email
 
     def _renew_token(self) -> None:
-        if self.client.tokens.renew_if_due():
+        tokens = self.client.tokens
+        gone = tokens.refused_key_is_gone()  # asked before anybody has tried the other one
+        if tokens.renew_if_due():
             log.info("token renewed")
-        if self.client.tokens.refused_key_is_gone():
+        before, self._mended = self._mended, tokens.mended
+        if gone or self._mended != before:
             self.outbox.knock()
 
     def _keep_house(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gen3sync.clock import SystemClock
+from gen3sync.commons.tokens import TokenManager
 from gen3sync.daemon import heartbeats, loop
 from gen3sync.files import write_atomic
 from gen3sync.inbox import publish
@@ -233,12 +234,14 @@ def test_a_dead_thread_of_the_watch_is_replaced_and_told(lab: Lab, kill: Callabl
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
 
 
-def test_a_new_key_ends_the_pause_after_a_refused_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by_mirror", [False, True], ids=["tried by the outbox", "tried by a mirror"])
+def test_a_new_key_ends_the_pause_after_a_refused_one(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, by_mirror: bool
+) -> None:
     monkeypatch.setattr("gen3sync.outbox.gate.delay", lambda _attempts, _rng: 3600.0)
     monkeypatch.setattr("gen3sync.daemon.jobs._PULSE", 0.1)
-    # Without mirrors: a look at one could come to try the new key before the outbox hears of it.
-    text = lab.config.read_text()
-    lab.config.write_text(text.replace('"experiment", "case", "sample", "aliquot"', '"experiment"'))
+    if by_mirror:  # between two looks of the outbox
+        monkeypatch.setattr(TokenManager, "refused_key_is_gone", lambda _self: False)
     with lab.daemon():
         lab.drop("study.tsv", STUDY.format("BEFORE"))
         until(lambda: (lab.receipt("study.tsv") or {}).get("verdict") == "landed")
@@ -247,6 +250,8 @@ def test_a_new_key_ends_the_pause_after_a_refused_one(lab: Lab, monkeypatch: pyt
         lab.drop("more.tsv", STUDY.format("AFTER"))
         until(lambda: (status := lab.status()) and status.outbox.pause is not None)
         lab.sandbox.write_api_key(lab.folder / "key.json")
+        if by_mirror:
+            lab.call("pull")
         until(lambda: (lab.receipt("more.tsv") or {}).get("verdict") == "landed")
 
 

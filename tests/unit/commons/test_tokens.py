@@ -125,8 +125,13 @@ def test_a_new_key_is_tried_at_once(home: House) -> None:
     assert not home.tokens.refused_key_is_gone()
     save_key(home.key_file, home.site.key(lifetime=86400))
     assert home.tokens.refused_key_is_gone()
+    assert home.tokens.mended == 0
     assert home.tokens.token().value
     assert not home.tokens.refused_key_is_gone()
+    assert home.tokens.mended == 1
+    home.tokens.drop(home.tokens.token().value)
+    assert home.tokens.token().value
+    assert home.tokens.mended == 1, "nothing had failed"
     assert home.tokens.status().key_expires_at == home.clock.now() + timedelta(days=1)
 
 
