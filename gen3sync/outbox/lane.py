@@ -183,8 +183,9 @@ class Lane:
             moved = True
         if self._stopping or self._rooms.clock.monotonic() < self._not_before:
             return moved
-        if self._steps.flow.follow_again() or self._waits.lost() or self._waits.links():
+        if self._steps.flow.follow_again() or self._waits.lost():
             return True
+        moved = self._waits.links() or moved
         if self._waits.closed():
             return sum(self._steps.let_go(work) for work in list(self._state.works.values())) > 0 or moved
         self._fill()

@@ -27,6 +27,7 @@ _SHOWN_LINES = 20
 NOT_SENT = "NOT_SENT"
 _FAULTS = 3
 _DIFFERENT = 10_000
+_COUNTED = 100_000
 
 
 def counts_of(index: RowIndex, drop_id: int) -> dict[str, int]:
@@ -250,9 +251,13 @@ def summary(index: RowIndex, work: Work) -> tuple[list[dict[str, Any]], int]:
     lines: dict[tuple[str, str | None, str], list[int]] = {}
     numbers: Counter[tuple[str, str | None, str]] = Counter()
     remedies: dict[tuple[str, str | None, str], str] = {}
+    further = 0
     for row in index.rejected(work.id):
         for reason in reasons_in(row.detail):
             key = reason.alike
+            if len(numbers) >= _COUNTED and key not in numbers:
+                further += 1
+                continue
             numbers[key] += 1
             if len(lines) < _DIFFERENT and len(shown := lines.setdefault(key, [])) < _SHOWN_LINES:
                 shown.append(row.line)
@@ -274,4 +279,4 @@ def summary(index: RowIndex, work: Work) -> tuple[list[dict[str, Any]], int]:
                 "lines": lines.get(key, []),
             }
         )
-    return groups, len(numbers)
+    return groups, len(numbers) + further

@@ -193,10 +193,11 @@ class RowQuestions:
         ).fetchone()
         return (found[0], line_of(found[1])) if found else None
 
-    def rows(self, drop_id: int, *states: RowState) -> Iterator[IndexedRow]:
-        """All rows of a drop in any of `states`, in the order of the file, a page at a time."""
+    def rows(self, drop_id: int, *states: RowState, after: int = 0) -> Iterator[IndexedRow]:
+        """All rows of a drop in any of `states`, with ids above `after`, in the order of the file, a page at a time."""
         wanted = ",".join(str(int(state)) for state in states)
         first, last = self._ranges.get(drop_id, (1, 0))
+        first = max(first, after + 1)
         while page := [
             _row(values)
             for values in self._db.execute(

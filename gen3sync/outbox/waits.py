@@ -5,7 +5,9 @@ Owns when to look again and when to give up.
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,6 +31,8 @@ _log = logging.getLogger("gen3sync.outbox")
 _SELDOM = 3600.0
 _REST = 20
 """How many times as long as it took, rows that are late are left alone."""
+_AT_ONCE = 2000
+"""Rows that are late and looked at in one step."""
 _DEEPEST = 20
 """Generations of rows that wait for one that comes."""
 _MOVING = {RowState.NEW, RowState.READY, RowState.FLIGHT, RowState.LOST, RowState.LANDED}
@@ -47,6 +51,10 @@ class Waits:
     _pause: float = LOOK_AGAIN / 2
     _orphans_sought: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By drop: its refused and its waiting rows when it was last looked whether these wait for one of those."""
+    _late: dict[int, int] = field(default_factory=dict)
+    """By drop that has more rows that are late: the row looked at last."""
+    _spent: float = 0.0
+    """Seconds that this has taken so far."""
     _held: float | None = None
     """Since when rows that are late are left alone all the same, for what is coming."""
 
@@ -85,15 +93,20 @@ class Waits:
             if work.parked:
                 continue
             if work.id in late:
-                moved = (may_end and self._give_up(work)) or moved
+                # One drop after the other: a row is told where its parent was refused.
+                moved = (may_end and not self._late.keys() - {work.id} and self._give_up(work)) or moved
             elif work.tried and self._give_up_orphans(work):
                 moved = True
             elif look:
                 moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
-        if late and may_end:
-            ended = lane.rooms.clock.monotonic()
-            self._next_end = ended + _REST * (ended - now)
-        return moved
+        if not (late and may_end):
+            return moved
+        self._late = {drop: row for drop, row in self._late.items() if drop in late}
+        ended = lane.rooms.clock.monotonic()
+        self._spent += ended - now
+        if not self._late:
+            self._next_end, self._spent = ended + _REST * self._spent, 0.0
+        return moved or bool(self._late)
 
     def _coming(self, now: float, late: Collection[int]) -> bool:
         """Whether rows that are late are left alone for a moment: what was dropped meanwhile, perhaps while nothing ran
@@ -106,8 +119,11 @@ class Waits:
         return now - self._held < LOOK_AGAIN
 
     def _give_up(self, work: Work) -> bool:
-        """Refuses rows whose parents did not come in time."""
-        rows = list(self.lane.index.rows(work.id, RowState.WAITING))
+        """Refuses rows whose parents did not come in time, some of them: a file may have a million."""
+        waiting = self.lane.index.rows(work.id, RowState.WAITING, after=self._late.pop(work.id, 0))
+        rows = list(itertools.islice(waiting, _AT_ONCE))
+        if len(rows) == _AT_ONCE:
+            self._late[work.id] = rows[-1].id
         return self._refuse(work, rows, "is not in the commons and did not come in time")
 
     def _give_up_orphans(self, work: Work) -> bool:
@@ -123,14 +139,24 @@ class Waits:
 
     def _refuse(self, work: Work, rows: Iterable[IndexedRow], why: str) -> bool:
         """Refuses rows for want of their parents, but for those whose parents are being sent right now."""
-        index, refused = self.lane.index, list[Refusal]()
+        known, refused = self.lane.planner.refused_parents, list[Refusal]()
+        alike = defaultdict[Reason, list[IndexedRow]](list)
+        keys = set[tuple[str, str]]()
+
+        def move() -> None:
+            for reason, some in alike.items():
+                self.lane.index.move(some, RowState.REJECTED, detail=detail_of((reason,)))
+            alike.clear()
+            keys.clear()
+
         for row in rows:
-            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
             if self._comes(row):
                 continue
+            parents = [(node, pg_lower(sid), sid) for node, sid in row.detail.get(WAITING, ())]
+            if any((node, key) in keys for node, key, _ in parents):
+                move()  # its parent is one of these, and it is told so
             names = ", ".join(printable(f"{node} {sid}") for node, _, sid in parents)
             said = f"The parent {names} {why}."
-            known = self.lane.planner.refused_parents
             said += "".join(known.told(node, key, self.lane.works) for node, key, _ in parents)
             words = ""
             if in_doubt(row.detail):
@@ -139,8 +165,10 @@ class Waits:
             remedy = f"Drop the parent first, then this row again. {row.detail.get(ADVICE, '')}".rstrip()
             reason = Reason("MISSING_PARENT", said, None, remedy, said=words)
             work.heard([reason])
-            index.move([row], RowState.REJECTED, detail=detail_of((reason,)))
+            alike[reason].append(row)
+            keys.add((row.node, row.key))
             refused.append((row.line, (reason,)))
+        move()
         work.journal.refused(refused)
         return bool(refused)
 

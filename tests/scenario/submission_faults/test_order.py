@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gen3sync.ledger import Verdict
+from gen3sync.outbox import waits
 from gen3sync.sandbox import Point, Sandbox
 from tests.scenario.outbox_bench import table
 from tests.scenario.submission_faults.kit import PUT, Story, names, persons, subjects
@@ -71,6 +72,24 @@ def test_a_parent_that_never_comes(story: Story) -> None:
     assert (bad["_line"], bad["_error_type"]) == ("2", "MISSING_PARENT")
     assert "study S9 is not in the commons and did not come in time" in bad["_errors"]
     story.whole("P1")
+
+
+def test_many_rows_whose_parent_never_comes(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are refused some at a time, and all of them; a row below one of them is told where that was refused."""
+    monkeypatch.setattr(waits, "_AT_ONCE", 3)
+    story.drop("subject.tsv", subjects(*(f"P{i} S9 male human" for i in range(10)), "P10 S1 male human"))
+    story.drop("visit.tsv", table("type submitter_id subjects.submitter_id visit_number", "visit V0 P9 1"))
+    with story.running() as days:
+        days.until(lambda: story.subjects() == ["P10"], "the row that waits for nobody")
+        days.until(lambda: sum(bool(drop.reason) for drop in days.ledger.drops.open()) == 2, "both wait")
+        days.passes(DAY)
+        drop, _ = days.ended(2)
+    assert (drop.verdict, drop.counts["created"], drop.counts["rejected"]) == (Verdict.PARTLY, 1, 10)
+    assert [int(bad["_line"]) for bad in story.rejects("subject.tsv")] == list(range(2, 12))
+    [bad] = story.rejects("visit.tsv", "rejected")
+    assert "The parent subject P9 is not in the commons" in bad["_errors"]
+    assert "It was itself refused: line 11 of DEV/test/subject.tsv." in bad["_errors"]
+    story.whole("P10")
 
 
 TOGETHER = "If 'S1;S2' names several parents: they stand with commas between them, in CSV with '#'."
