@@ -22,7 +22,7 @@ from types import TracebackType
 from gen3sync.outbox.model import Action, IndexedRow, Json, RowState
 from gen3sync.outbox.rowmemory import DONE_TABLE, EndedRow, RowMemory
 from gen3sync.outbox.rowquestions import NewRow, Noted, RejectedRow, dump
-from gen3sync.outbox.scratch import all_or_nothing, give_back, open_scratch, portions
+from gen3sync.outbox.scratch import all_or_nothing, discard, give_back, open_scratch, portions
 
 _SCHEMA = """
 CREATE TABLE rows(
@@ -57,7 +57,7 @@ class RowIndex(RowMemory):
     def close(self) -> None:
         """Forgets everything."""
         self._db.close()
-        self._path.unlink(missing_ok=True)
+        discard(self._path)
 
     def __enter__(self) -> RowIndex:
         return self

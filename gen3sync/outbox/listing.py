@@ -21,7 +21,7 @@ from gen3sync.commons.client import CommonsClient
 from gen3sync.commons.replies import Known, Signature
 from gen3sync.names import Project
 from gen3sync.outbox.fresh import StaleAnswer
-from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
+from gen3sync.outbox.scratch import all_or_nothing, discard, open_scratch, portions
 from gen3sync.outbox.stock import Record, key_of
 from gen3sync.outbox.wholenode import whole
 
@@ -93,7 +93,7 @@ class Listings:
         if self._db is not None:
             self._db.close()
             self._db = None
-            self.path.unlink(missing_ok=True)
+            discard(self.path)
         self._newest.clear()
 
     def _listed(self, node: str) -> bool:

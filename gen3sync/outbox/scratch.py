@@ -13,16 +13,26 @@ from gen3sync.commons import asking
 _Key = TypeVar("_Key")
 _FREE = 4000
 """Empty pages (of 4 kB) that are kept for what comes next."""
+_JOURNAL = 4_000_000
+"""Bytes of its journal that stay on disk between transactions."""
 _VARIABLES = 500
 """Values in one IN (…): SQLite allows 999 in its oldest builds."""
 
 
 def open_scratch(path: Path, tables: str, *, cache: int = 8000) -> sqlite3.Connection:
     """A new, empty one in place of whatever lies there. `tables` are statements that make them; `cache` is in kB."""
-    path.unlink(missing_ok=True)
+    discard(path)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.executescript(f"PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA cache_size=-{cache};{tables}")
+    # What a transaction changes is kept on disk until it ends: it may be all rows of a file of a million.
+    kept = f"PRAGMA journal_mode=PERSIST; PRAGMA journal_size_limit={_JOURNAL};"
+    db.executescript(f"{kept} PRAGMA synchronous=OFF; PRAGMA cache_size=-{cache};{tables}")
     return db
+
+
+def discard(path: Path) -> None:
+    """Removes a scratch, and first its journal: SQLite would take what a kill left of that back in the next one."""
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gen3sync.outbox.model import Json
-from gen3sync.outbox.scratch import all_or_nothing, open_scratch, portions
+from gen3sync.outbox.scratch import all_or_nothing, discard, open_scratch, portions
 from gen3sync.pglower import pg_lower
 from gen3sync.records.merge import merge_group
 
@@ -52,7 +52,7 @@ class Stock:
         if self._db is not None:
             self._db.close()
             self._db = None
-            self._path.unlink(missing_ok=True)
+            discard(self._path)
         self._nodes.clear()
 
     def _pieces(self, node: str, keys: Collection[str]) -> Iterator[Record]:

@@ -54,7 +54,7 @@ class Waits:
     _late: dict[int, int] = field(default_factory=dict)
     """By drop that has more rows that are late: the row looked at last."""
     _spent: float = 0.0
-    """Seconds that this has taken so far."""
+    """Seconds that this has taken so far, where there were none to refuse."""
     _held: float | None = None
     """Since when rows that are late are left alone all the same, for what is coming."""
 
@@ -82,7 +82,7 @@ class Waits:
             self._pause = min(self._pause * 2, _SELDOM) if blind else LOOK_AGAIN
             self._next_links = now + self._pause
             self._orphans_sought.clear()
-        moved = False
+        moved = gave_up = False
         waiting = [work for work in lane.works.values() if lane.index.counts(work.id)[RowState.WAITING]]
         if not waiting:
             self._pause, self._next_links = LOOK_AGAIN / 2, min(self._next_links, now + LOOK_AGAIN)
@@ -94,16 +94,17 @@ class Waits:
                 continue
             if work.id in late:
                 # One drop after the other: a row is told where its parent was refused.
-                moved = (may_end and not self._late.keys() - {work.id} and self._give_up(work)) or moved
+                gave_up = (may_end and not self._late.keys() - {work.id} and self._give_up(work)) or gave_up
             elif work.tried and self._give_up_orphans(work):
                 moved = True
             elif look:
                 moved = lane.index.again(work.id, RowState.WAITING) > 0 or moved
+        moved = moved or gave_up
         if not (late and may_end):
             return moved
         self._late = {drop: row for drop, row in self._late.items() if drop in late}
         ended = lane.rooms.clock.monotonic()
-        self._spent += ended - now
+        self._spent += 0.0 if gave_up else ended - now
         if not self._late:
             self._next_end, self._spent = ended + _REST * self._spent, 0.0
         return moved or bool(self._late)
