@@ -1,5 +1,5 @@
-"""What all tests share: the same examples in every run, and figures that tests measured, shown at its end
-(`record_property("figure", "name: value")` in a test)."""
+"""What all tests share: the same examples in every run, a commons with a story on it, and figures that tests measured,
+shown at the run's end (`record_property("figure", "name: value")` in a test)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gen3sync.sandbox import Sandbox
+from tests.scenario.submission_faults.kit import Story
 
 # Every run tries the same examples, however slow the machine is; GEN3SYNC_EXAMPLES (`make crash`) looks for new ones.
 settings.register_profile(
@@ -48,6 +52,18 @@ def _logging_as_it_was() -> Iterator[None]:
     root.setLevel(level)
     root.handlers[:] = handlers
     logging.captureWarnings(False)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A file or a folder that needs another commons has its own."""
+    with Sandbox() as made:
+        yield made
+
+
+@pytest.fixture
+def story(tmp_path: Path, sandbox: Sandbox) -> Story:
+    return Story(tmp_path, sandbox)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,7 +7,7 @@ The same holds for rows that could not be used when the file was read first: the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gen3sync.outbox.index import EndedRow, RowIndex
 from gen3sync.outbox.model import IndexedRow, Json, Reason, RowState
@@ -46,7 +46,7 @@ def done_earlier(work: Work) -> Iterator[EndedRow]:
     for note in work.journal.notes(_DONE):
         if work.crowded and _MARKS not in note:
             continue  # nobody can tell which rows are meant: they are compared again
-        lines = [line for first, last in note["lines"] for line in range(first, last + 1)]
+        lines = list(_lines(note))
         if "proof" in note:
             work.proofs[Proof(note["proof"])] += len(lines)
             work.proof_problem = work.proof_problem or note["why_not"]
@@ -67,8 +67,12 @@ def note_bad(index: RowIndex, work: Work) -> None:
 def bad_earlier(work: Work) -> Iterator[int]:
     """Lines that could not be used in an earlier life."""
     for note in work.journal.notes(_BAD):
-        for first, last in note["lines"]:
-            yield from range(first, last + 1)
+        yield from _lines(note)
+
+
+def _lines(note: Mapping[str, Json]) -> Iterator[int]:
+    for first, last in note["lines"]:
+        yield from range(first, last + 1)
 
 
 def _ranges(lines: Iterable[int]) -> list[list[int]]:

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -22,17 +22,6 @@ from tests.scenario.submission_faults.kit import Story, persons, subjects
 from tests.unit.records.support import file_problems
 
 GOOD = subjects("P0 S1 male human")
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def story(tmp_path: Path, sandbox: Sandbox) -> Story:
-    return Story(tmp_path, sandbox)
 
 
 # --- links, hard links, FIFOs

@@ -19,11 +19,6 @@ from tests.scenario.test_metrics import LOOPBACK, free_port, taken
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def port(clock: ManualClock) -> Iterator[MetricsPort]:
     port = MetricsPort(clock, Heartbeats(clock))
     yield port

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,18 +10,7 @@ import pytest
 
 from gen3sync.clock import ManualClock
 from gen3sync.daemon.recall import Pace, Recall, refusal_of
-from gen3sync.ledger import DropState, EventLevel, Ledger, MirrorKey, NewDrop, NewRefresh, Outcome, Verdict, open_ledger
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "ledger.sqlite", clock) as opened:
-        yield opened
+from gen3sync.ledger import DropState, EventLevel, Ledger, MirrorKey, NewDrop, NewRefresh, Outcome, Verdict
 
 
 def ends(ledger: Ledger, path: str, verdict: Verdict, receipt: str | None = None) -> int:

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
 
 from gen3sync.cli.rest import QUIET, Rest
 from gen3sync.clock import ManualClock
-from gen3sync.ledger import Drop, Ledger, NewDrop, open_ledger
+from gen3sync.ledger import Drop, Ledger, NewDrop
 from gen3sync.ledger.pause import Pause, write
 from gen3sync.names import Project
 from gen3sync.outbox import wishes
 from gen3sync.outbox.rooms import Rooms
 
 DEV = Project("DEV", "test")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "ledger.sqlite", clock) as opened:
-        yield opened
 
 
 @pytest.fixture

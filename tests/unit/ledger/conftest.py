@@ -12,11 +12,6 @@ from gen3sync.ledger import Ledger, open_ledger
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "ledger.sqlite"
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -16,7 +15,7 @@ from pydantic import SecretStr
 from gen3sync.clock import ManualClock
 from gen3sync.config import News, NotifySettings
 from gen3sync.errors import ConfigError
-from gen3sync.ledger import EventLevel, Ledger, NewDrop, open_ledger
+from gen3sync.ledger import EventLevel, Ledger, NewDrop
 from gen3sync.notify.targets import Target
 from gen3sync.notify.teller import Teller
 from gen3sync.notify.words import Message
@@ -50,12 +49,6 @@ class Box:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(datetime(2026, 5, 4, 10, 0, tzinfo=UTC))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: ManualClock) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "ledger.sqlite", clock) as opened:
-        yield opened
 
 
 def settings(

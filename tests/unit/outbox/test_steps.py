@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,21 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from gen3sync.clock import ManualClock
 from gen3sync.errors import LedgerError
-from gen3sync.ledger import Drop, DropState, Ledger, NewDrop, open_ledger
+from gen3sync.ledger import Drop, DropState, Ledger, NewDrop
 from gen3sync.observe import NOBODY
 from gen3sync.outbox.archive import Archive
 from gen3sync.outbox.journal import Journal
 from gen3sync.outbox.lane_state import LaneState
 from gen3sync.outbox.steps import Steps
 from gen3sync.outbox.work import Stage, Work
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with open_ledger(tmp_path / "ledger.sqlite", ManualClock()) as opened:
-        yield opened
 
 
 def test_drops_that_were_archived_have_ended_whatever_fails_after_that(tmp_path: Path, ledger: Ledger) -> None:
